@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from stat import S_IMODE
+from typing import TypeVar
 
 from streams.yamlfile.load import YamlFileError
 from streams.yamlfile.tree import Mistake
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 OTHERS = 0o077
 """The permissions of the group and of everybody else."""
@@ -32,6 +35,17 @@ def check_private(path: Path) -> None:
         raise YamlFileError(str(path), [Mistake(1, 1, message, remedy)])
     if found.st_mode & 0o007:
         log.warning("%s: %s: %s on the machine that it comes from", path, message, remedy)
+
+
+def load_private(load: Callable[[Path], T], path: Path) -> T:
+    """Load a file with secrets.
+
+    Raises:
+        YamlFileError: the file has mistakes, or others can read it.
+    """
+    loaded = load(path)
+    check_private(path)
+    return loaded
 
 
 def write_private(path: Path, text: str) -> None:

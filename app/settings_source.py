@@ -21,7 +21,7 @@ FILE = f"{PREFIX}SETTINGS"
 _FOR_TESTS = re.compile(f"{PREFIX}(TEST_.*|CRASH_AT)")
 _WRONG_KINDS: Final = {
     "int_parsing": "must be a whole number",
-    "float_parsing": "must be a number",
+    "float_parsing": "must be a number, with a point: 0.01",
     "bool_parsing": "must be true or false",
 }
 """Type of an error of pydantic -> the message, where pydantic's own is about parsing."""

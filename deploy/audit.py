@@ -19,6 +19,10 @@ PINS = ROOT / "constraints.txt"
 BIN = Path(sys.executable).parent
 TIMEOUT_S = 10
 FOUND, UNAVAILABLE = 1, 69
+NO_ADVISORIES = (
+    "Not audited: the service knows none of the packages, as a mirror without advisories does not. Run `make audit` on "
+    "a machine that reaches pypi.org, or have your own scanner read build/sbom.cdx.json."
+)
 
 
 @dataclass
@@ -71,7 +75,7 @@ def report(audit: Audit | None, said: str) -> tuple[int, str]:
     if audit is None:
         return UNAVAILABLE, f"Not audited: the service cannot be reached, is there a network? ({said[:200]})"
     if audit.unknown and not audit.audited:
-        return UNAVAILABLE, "Not audited: the service knows none of the packages; is there a network, or only a mirror?"
+        return UNAVAILABLE, NO_ADVISORIES
     lines = audit.advisories or [f"No known advisories about {audit.audited} packages."]
     if audit.unknown:
         lines = [*lines, f"Not audited: {', '.join(audit.unknown)}."]

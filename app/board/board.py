@@ -37,7 +37,7 @@ from app.board.verdict_writer import VerdictWriter, sales_topic
 from app.event_log import EventLog
 from app.group_members import Admin
 from app.http.serving import url_of
-from app.private_files import check_private
+from app.private_files import load_private
 from streams import probes
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
@@ -235,6 +235,4 @@ class Board:
 
 
 def _load_access(path: Path) -> AccessFile:
-    access = ACCESS_FORMAT.load_file(path)
-    check_private(path)
-    return access
+    return load_private(ACCESS_FORMAT.load_file, path)

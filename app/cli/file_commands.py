@@ -82,7 +82,7 @@ class EntryFile(Generic[T]):
             return f"below `{self.list_key}:` in the {self.title}:\n  {line}"
         if not file.exists():
             replace_file(file, f"{self.start()}  {line}\n", private=True)
-            return f"{file} made, with this {self.entry}"
+            return f"made {file} with this {self.entry}"
         try:
             before = self.load_file(file)
         except YamlFileError as error:

@@ -11,6 +11,7 @@ import typer
 from app.cli.file_commands import EntryFile, check_file, print_secret
 from app.collector.keyring import Key, Keyring, load_keys, parse_keys
 from app.collector.webhooks import SERVICES
+from app.private_files import load_private
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the collector.")
 _KEYS_FILE: EntryFile[Keyring] = EntryFile(
@@ -69,9 +70,10 @@ def new(
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The keys file.")]) -> None:
     """Check a keys file.
 
-    Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any.
+    Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any, or if the
+    collector would refuse the file because others can read it.
     """
-    ring = check_file(partial(load_keys, services=SERVICES), file)
+    ring = check_file(partial(load_private, partial(load_keys, services=SERVICES)), file)
     typer.echo(_summary(file, ring))
 
 
@@ -82,7 +84,8 @@ def _summary(file: Path, ring: Keyring) -> str:
 
 
 def _line(key: Key) -> str:
-    rate = f"{key.rate.calls:g} calls in {key.rate.period_s:g} s" if key.rate is not None else "no limit"
+    rate = f"{key.rate}" if key.rate is not None else "no limit"
+    rate += f", {key.address_rate} from one address" if key.address_rate is not None else ""
     if not key.public:
         return f"server key  {key.name}: {rate}"
     pages = "any sender" if key.any_origin else f"{len(key.origins)} origin{'s' if len(key.origins) > 1 else ''}"

@@ -1,6 +1,7 @@
 """``leadglow tokens``: makes a token for the board, and checks the access file."""
 
 import secrets
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.masking import EDITOR, FULL, SALES, VIEWER
 from app.cli.file_commands import EntryFile, check_file, print_secret
+from app.private_files import load_private
 
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for the board.")
 _ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
@@ -60,9 +62,10 @@ def new(
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The access file.")]) -> None:
     """Check an access file.
 
-    Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any.
+    Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any, or if the board
+    would refuse the file because others can read it.
     """
-    found = check_file(ACCESS_FORMAT.load_file, file)
+    found = check_file(partial(load_private, ACCESS_FORMAT.load_file), file)
     typer.echo(_summary(file, found))
 
 

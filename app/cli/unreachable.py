@@ -37,8 +37,6 @@ _KAFKA_HINTS = {
     "certificate": "set LEADGLOW_KAFKA_CA_FILE to the authority that signed it",
     "login": "check LEADGLOW_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD",
     "permission": "add the permission (ACL) for the user; `leadglow doctor` lists all that are missing",
-    "tls": "it may require TLS (LEADGLOW_KAFKA_TLS), SASL (LEADGLOW_KAFKA_SASL_MECHANISM) or a certificate "
-    "(LEADGLOW_KAFKA_CLIENT_CERTIFICATE).",
 }
 _TOKEN_HINT = "check LEADGLOW_KAFKA_OAUTH_TOKEN_URL, _CLIENT_ID and _CLIENT_SECRET_FILE, or the credentials of AWS"
 _REDIS_HINTS = {
@@ -100,7 +98,22 @@ def explain_kafka_failure(settings: Settings, error: BaseException) -> str:
     """A sentence about a failure of Kafka, with a remedy."""
     if tokens := [cause for cause in _causes(error) if isinstance(cause, NoToken | TokenRefused)]:
         return f"Kafka at {settings.kafka} needs a token, and {tokens[0].args[0]}: {_TOKEN_HINT}."
-    return _explain_failure(f"Kafka at {settings.kafka}", error, _KAFKA_HINTS, "LEADGLOW_KAFKA")
+    hints = _KAFKA_HINTS | {"tls": _explain_closed(settings)}
+    return _explain_failure(f"Kafka at {settings.kafka}", error, hints, "LEADGLOW_KAFKA")
+
+
+def _explain_closed(settings: Settings) -> str:
+    """Why a broker may close a connection, by what is set and what is not."""
+    wanted = {
+        "TLS (LEADGLOW_KAFKA_TLS)": settings.kafka_tls,
+        "SASL (LEADGLOW_KAFKA_SASL_MECHANISM)": settings.kafka_sasl_mechanism,
+        "a certificate (LEADGLOW_KAFKA_CLIENT_CERTIFICATE)": settings.kafka_client_certificate,
+    }
+    unset = [name for name, value in wanted.items() if not value]
+    reasons = ["this port may not speak TLS, and LEADGLOW_KAFKA_TLS is set"] if settings.kafka_tls else []
+    if unset:
+        reasons.append(f"it may require {', '.join(unset[:-1])}{' or ' * (len(unset) > 1)}{unset[-1]}")
+    return f"{'; or '.join(reasons)}."
 
 
 def explain_redis_failure(settings: Settings, error: BaseException) -> str:

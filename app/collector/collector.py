@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from app.collector.request_reader import Limits
 from app.collector.site import Site
 from app.collector.webhooks import SERVICES
 from app.http.serving import url_of
-from app.private_files import check_private
+from app.private_files import load_private
 from streams import probes
 from streams.clock import monotonic_s
 from streams.tracing import Tracer
@@ -98,6 +99,4 @@ def watch_keys(path: Path, metrics: Metrics) -> Watched[Keyring]:
 
 
 def _load_private_keys(path: Path) -> Keyring:
-    keyring = load_keys(path, SERVICES)
-    check_private(path)
-    return keyring
+    return load_private(partial(load_keys, services=SERVICES), path)

@@ -98,10 +98,9 @@ class Keyring:
             self.check_public(write_key)
         if key.public and not key.any_origin and not key.allows(parse_origin(origin)):
             raise Refusal(403, "origin_not_allowed", _not_allowed(key, origin))
-        wait_s = self._buckets.take_tokens(key.name, remote, (key.rate, key.address_rate), calls, now_s)
-        if wait_s:
-            message = f"the key `{key.name}` sends more than its rate allows: send again in {wait_s} s"
-            raise Refusal(429, "too_many_events", message, retry_after_s=wait_s)
+        waits_s = self._buckets.take_tokens(key.name, remote, (key.rate, key.address_rate), calls, now_s)
+        if any(waits_s):
+            raise _too_many(key, *waits_s)
         return key
 
     def admit_ids(self, key: Key, remote: str, ids: Sequence[str], now_ms: int) -> int:
@@ -154,6 +153,17 @@ _IN_URL = (
     "a server key must not be in a URL, because logs and histories keep URLs: send it as the user name of basic "
     "authentication, and replace this one"
 )
+
+
+def _too_many(key: Key, wait_s: int, address_wait_s: int) -> Refusal:
+    if wait_s >= address_wait_s:
+        message = f"the key `{key.name}` sends more than its rate allows ({key.rate}): send again in {wait_s} s"
+    else:
+        message = (
+            f"this address sends more than the address_rate of the key `{key.name}` allows ({key.address_rate}): "
+            f"send again in {address_wait_s} s"
+        )
+    return Refusal(429, "too_many_events", message, retry_after_s=max(wait_s, address_wait_s))
 
 
 def _not_allowed(key: Key, origin: str) -> str:

@@ -23,6 +23,9 @@ class Rate:
     calls: float
     period_s: float
 
+    def __str__(self) -> str:
+        return f"{self.calls:g} calls in {self.period_s:g} s"
+
     def share(self, part: float) -> Rate:
         """A fraction of it, at least one call per period."""
         return Rate(max(self.calls * part, 1.0), self.period_s)
@@ -69,27 +72,27 @@ class Buckets:
 
     def take_tokens(
         self, name: str, remote: str, rates: tuple[Rate | None, Rate | None], calls: int, now_s: float
-    ) -> int:
+    ) -> tuple[int, int]:
         """Take ``calls`` tokens from the bucket of a key and of an address, or from neither.
 
-        ``rates`` are those of the key and of one address using it, None for no limit. Returns 0, or the whole seconds
-        to wait if no token was taken.
+        ``rates`` are those of the key and of one address using it, None for no limit. Returns the whole seconds to wait
+        for each of both; no token was taken unless both are 0.
         """
         rate, address_rate = rates
         of_key = of_address = None
-        wait_s = 0
+        wait_s = address_wait_s = 0
         if rate is not None:
             of_key = self._of_key(name, rate, now_s)
             wait_s = of_key.refill(rate, now_s)
         if address_rate is not None:
             of_address = self._of_address((name, network_of(remote)), address_rate, now_s)
-            wait_s = max(wait_s, of_address.refill(address_rate, now_s))
-        if not wait_s:
+            address_wait_s = of_address.refill(address_rate, now_s)
+        if not (wait_s or address_wait_s):
             if of_key is not None and rate is not None:
                 of_key.spend(calls, rate)
             if of_address is not None and address_rate is not None:
                 of_address.spend(calls, address_rate)
-        return wait_s
+        return wait_s, address_wait_s
 
     def inherit(self, old: Buckets, names: Collection[str]) -> None:
         """Take over the old buckets of these keys."""

@@ -25,7 +25,7 @@ UNKNOWN = {"name": "c", "skip_reason": "not found"}
         ([CLEAN], 0, "No known advisories about 1 packages."),
         ([CLEAN, FOUND], 1, "b 2: GHSA-1, fixed in 3 or 4\nb 2: X, fixed in no version"),
         ([CLEAN, UNKNOWN], 69, "No known advisories about 1 packages.\nNot audited: c."),
-        ([UNKNOWN], 69, "is there a network, or only a mirror?"),
+        ([UNKNOWN], 69, "have your own scanner read build/sbom.cdx.json"),
         (None, 69, "cannot be reached, is there a network? (refused)"),
     ],
 )

@@ -136,6 +136,11 @@ def test_new_leaves_a_file_that_it_cannot_add_to_as_it_is(tmp_path: Path) -> Non
 def test_check_prints_the_tokens_and_every_mistake(tmp_path: Path) -> None:
     path = tmp_path / "access.yaml"
     path.write_text(f"{START}tokens:\n  - {{name: ana, sha256: {DIGEST}}}\n")
+    path.chmod(0o640)
+    shared = run("check", str(path))
+    assert shared.exit_code == 1
+    assert "others can read this file (mode 640); run `chmod 600" in shared.output
+    path.chmod(0o600)
     good = run("check", str(path))
     assert good.exit_code == 0
     assert "ana: viewer" in good.stdout

@@ -28,7 +28,7 @@ from app.cli.output import OutputLost, checked_output
 from app.cli.published import load_file_rules
 from app.cli.rebuild import empty_shard
 from app.cli.root import COMMANDS, _select_commands, build, main
-from app.cli.unreachable import explain_redis_failure
+from app.cli.unreachable import explain_kafka_failure, explain_redis_failure
 from app.kafka_login import faust_credentials, kafka_options
 from app.settings import Settings
 from app.topic_settings import TopicState, differences, topic_specs
@@ -101,6 +101,28 @@ def test_completion_imports_only_the_command_that_is_completed(
 
 
 # Mistakes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "it may require TLS (LEADGLOW_KAFKA_TLS), SASL (LEADGLOW_KAFKA_SASL_MECHANISM) or a certificate (LEAD"),
+        (
+            {"kafka_tls": True},
+            "this port may not speak TLS, and LEADGLOW_KAFKA_TLS is set; or it may require SASL (LEADGLOW_KAFKA_SASL_ME"
+            "CHANISM) or a certificate (LEADGLOW_KAFKA_CLIENT_CERTIFICATE).",
+        ),
+    ],
+)
+def test_a_broker_that_closes_the_connection_is_explained_by_what_is_set(more: dict[str, Any], said: str) -> None:
+    assert said in explain_kafka_failure(Settings(**more), ConnectionResetError())
+
+
+def test_a_number_with_a_comma_is_refused_with_an_example() -> None:
+    result = run("leads", "top", LEADGLOW_TRACE_RATIO="0,01")
+
+    assert result.exit_code == 78
+    assert "LEADGLOW_TRACE_RATIO: must be a number, with a point: 0.01" in result.stderr
 
 
 def test_all_wrong_settings_are_reported_at_once_with_status_78() -> None:

@@ -19,6 +19,7 @@ from app.collector.keyring import PUBLIC_RATE, Key, Keyring, load_keys, parse_ke
 from app.collector.origins import parse_origin
 from app.collector.rates import Buckets, Rate, network_of, without_port
 from app.collector.webhooks import SERVICES
+from app.private_files import write_private
 from streams.yamlfile.load import YamlFileError
 
 SECRET = "lgs_a-secret-of-a-server"
@@ -314,6 +315,16 @@ def test_waiting_as_long_as_retry_after_is_enough() -> None:
     assert let_in(ring, "", 1, 3.0 + caught.value.retry_after_s)
 
 
+def test_the_limit_that_was_exceeded_is_named() -> None:
+    of_address, of_key = ring_of(Rate(100, 1), Rate(10, 1)), ring_of(Rate(10, 1), Rate(100, 1))
+    for ring, words in ((of_address, "the address_rate of the key `a` allows (10 calls in 1 s)"),
+                        (of_key, "the key `a` sends more than its rate allows (10 calls in 1 s)")):  # fmt: skip
+        assert let_in(ring, "192.0.2.1", 15, 0.0)
+        with pytest.raises(Refusal) as caught:
+            ring.admit("w", "", "192.0.2.1", 1, 0.0)
+        assert words in caught.value.message
+
+
 def test_one_address_cannot_use_up_the_share_of_others() -> None:
     ring = ring_of(Rate(100, 1), Rate(5, 1))
     assert sum(let_in(ring, "192.0.2.1", 1, 0.0) for _ in range(50)) == 5
@@ -348,8 +359,8 @@ def test_buckets_stay_bounded_and_admit_at_most_a_period_plus_the_inflow(chance:
     buckets, let, now_s = Buckets(most_addresses=10), 0, 0.0
     for _ in range(300):
         now_s += chance.choice((0.0, 0.01, -1.0, 0.2))
-        wait_s = buckets.take_tokens("a", f"192.0.2.{chance.randint(0, 99)}", (Rate(20, 1), Rate(3, 1)), 1, now_s)
-        let += not wait_s
+        waits_s = buckets.take_tokens("a", f"192.0.2.{chance.randint(0, 99)}", (Rate(20, 1), Rate(3, 1)), 1, now_s)
+        let += not any(waits_s)
         assert len(buckets) <= 11
     assert let <= 20 + 20 * 300 * 0.2 + 1
 
@@ -432,7 +443,7 @@ def test_a_new_key_creates_a_missing_file(tmp_path: Path) -> None:
     result = new_in(file, *SITE_ARGS)
 
     assert result.exit_code == 0
-    assert result.stderr.endswith(f"\n{file} made, with this key\n")
+    assert result.stderr.endswith(f"\nmade {file} with this key\n")
     assert file.stat().st_mode & 0o777 == 0o600
     assert load_keys(file).admit(result.stdout.strip(), PAGE, "", 1, 0.0).name == "site"
 
@@ -497,13 +508,23 @@ def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_good_file_is_summed_up_without_its_secrets(tmp_path: Path) -> None:
-    (tmp_path / "keys.yaml").write_text(GOOD)
+    write_private(tmp_path / "keys.yaml", GOOD)
     result = CliRunner().invoke(build(), ["keys", "check", str(tmp_path / "keys.yaml")])
 
     assert result.exit_code == 0
     assert "no mistakes" in result.stdout
-    assert "write key   site: 2 origins; 20 calls in 1 s" in result.stdout
+    assert "write key   site: 2 origins; 20 calls in 1 s, 2 calls in 1 s from one address" in result.stdout
     assert not any(secret in result.stdout for secret in ("wk_abc", DIGEST, "MFkw", "0123456789abcdef"))
+
+
+def test_a_file_that_the_collector_would_refuse_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(GOOD)
+    file.chmod(0o644)
+    result = CliRunner().invoke(build(), ["keys", "check", str(file)])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"others can read this file (mode 644); run `chmod 600 {file}`" in result.stderr
 
 
 def test_a_bad_file_ends_with_1_and_every_mistake(tmp_path: Path) -> None:
