@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import logging
+import math
 import threading
 from importlib.metadata import version
 from typing import Final
@@ -27,8 +29,13 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from streams.clock import monotonic_s
 from streams.tracing import Span, span_id_of
 
+log = logging.getLogger(__name__)
+LOGGERS: Final = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal")
+"""Loggers of what sends spans."""
+TOLD_EVERY_S: Final = 60.0
 FLUSH_S: Final = 2.0
 """How long the end of a process waits until the last spans are sent."""
 KINDS: Final = {"receive": SpanKind.SERVER, "handoff": SpanKind.PRODUCER, "deliver": SpanKind.CLIENT}
@@ -91,8 +98,36 @@ class SpanExport:
 def start_export(service: str) -> SpanExport:
     """Send spans until the process ends."""
     made = SpanExport(service, BatchSpanProcessor(OTLPSpanExporter()))
+    report_drops()
     atexit.register(made.close)
     return made
+
+
+class Drops(logging.Handler):
+    """Says that spans are dropped, once a minute at most, in place of the lines of the library."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told_s = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Replace a line."""
+        if monotonic_s() - self._told_s < TOLD_EVERY_S:
+            return
+        self._told_s = monotonic_s()
+        log.warning(
+            "spans are dropped, as the receiver of traces does not take them (%s): start it, or set "
+            "OTEL_EXPORTER_OTLP_ENDPOINT to its address",
+            record.getMessage()[:200].rstrip(". "),
+        )
+
+
+def report_drops() -> None:
+    """Replace what the library logs when spans cannot be sent."""
+    drops = Drops()
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [drops], False
 
 
 def _links_to(caller: str) -> list[Link]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from app import otlp
 from app.board.metrics import Metrics as BoardMetrics
 from app.cli.root import build
 from app.collector.metrics import Metrics as CollectorMetrics
@@ -129,6 +131,24 @@ def without_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
+
+
+def test_a_receiver_that_is_away_costs_one_line_of_ours_in_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    times = iter([0.0, 0.0, 59.0, 61.0, 61.0])
+    monkeypatch.setattr(otlp, "monotonic_s", lambda: next(times))
+    loggers = [logging.getLogger(name) for name in otlp.LOGGERS]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "handlers", [])
+        monkeypatch.setattr(logger, "propagate", True)
+    otlp.report_drops()
+    for _ in range(3):
+        loggers[0].getChild("otlp").warning("Transient error %s.", "refused")
+
+    assert [each.name for each in caplog.records] == ["app.otlp"] * 2
+    assert "dropped, as the receiver of traces does not take them (Transient error refused)" in caplog.text
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in caplog.text
 
 
 @pytest.mark.usefixtures("without_opentelemetry")
