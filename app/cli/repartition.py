@@ -212,7 +212,7 @@ def _lines(found: Situation) -> Iterator[str]:
         yield f"A run that ended early goes on: {found.step}."
     if found.topic_partitions == found.new:
         yield f"The topic has {found.new} partitions already."
-    yield f"Redis needs about {found.memory_bytes / 2**20:,.0f} MiB more until the end."
+    yield f"Redis needs about {max(found.memory_bytes / 2**20, 1):,.0f} MiB more until the end."
     if found.workers:
         yield (
             "1 worker runs: stop it first." if found.workers == 1 else f"{found.workers} workers run: stop them first."

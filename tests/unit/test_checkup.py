@@ -219,6 +219,8 @@ def test_the_brokers_and_topics_of_a_sound_kafka_are_no_fault() -> None:
         topics[name] = replace(topics[name], configs={"cleanup.policy": "compact"})
 
     assert {each.level for each in check_kafka(sound, 3, topics)} == {Level.OK}
+    more = {**topics, "lead-events": replace(topics["lead-events"], partitions=3)}
+    assert [each.area for each in check_kafka(sound, 3, more, state=3)] == ["kafka"]  # Redis names the setting
     assert [each.level for each in check_kafka(SETTINGS, 3, topics)][1] is Level.WARNING  # one replica
     assert told(check_kafka(sound, 2, topics)) == [
         "LEADGLOW_REPLICATION_FACTOR is 3, but the cluster has 2 brokers: add brokers, or lower it."
