@@ -88,12 +88,12 @@ class CheckedScorer:
         self._scorer.since_ms = self._reference.since_ms = value
 
     @property
-    def is_upgrading(self) -> bool:
-        """Whether an earlier version may have stored leads, which does not forget them."""
+    def is_upgrading(self) -> int:
+        """When the last record arrived that an earlier version may have scored, which does not forget leads; else 0."""
         return self._scorer.is_upgrading
 
     @is_upgrading.setter
-    def is_upgrading(self, value: bool) -> None:
+    def is_upgrading(self, value: int) -> None:
         self._scorer.is_upgrading = self._reference.is_upgrading = value
 
     def change_rules(self, change: RulesChange) -> None:

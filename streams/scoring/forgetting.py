@@ -125,9 +125,10 @@ def _note_upgrade(leads: Leads, lead_id: str, state: State | None, to_ms: int) -
     if isinstance(state, Lead):
         if note_heard(leads.rules, state, state.clock):
             leads.touched[lead_id] = state
-    elif isinstance(state, Redirect) and (state.memory is None or state.memory.clock < to_ms):
+    elif isinstance(state, Redirect):
+        to_ms = max(to_ms, leads.is_upgrading)
         state.memory = state.memory or Lead(to_ms)
-        state.memory.clock = to_ms
+        state.memory.clock = max(state.memory.clock, to_ms)
         leads.outcome.blobs[lead_id] = encode_redirect(state)
 
 

@@ -63,8 +63,8 @@ class LeadScorer(Protocol[B_contra]):
 
     since_ms: int
     """When these rules came into force: the clock of a new lead is not before that."""
-    is_upgrading: bool
-    """Whether an earlier version may have stored leads, which does not forget them."""
+    is_upgrading: int
+    """When the last record arrived that an earlier version may have scored, which does not forget leads; else 0."""
 
     @property
     def rules(self) -> Rules:

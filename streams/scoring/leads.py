@@ -39,8 +39,8 @@ class Leads:
         """The last change of the scorecards, while some leads have not been settled by it."""
         self.since_ms = 0
         """When these rules came into force: the clock of a new lead is not before that."""
-        self.is_upgrading = False
-        """Whether an earlier version may have stored leads, which does not forget them."""
+        self.is_upgrading = 0
+        """When the last record arrived that an earlier version may have scored, which does not forget leads; else 0."""
         self.touched: dict[str, Lead] = {}
         """Leads changed by inputs of this step."""
         self.touched_accounts: dict[str, Account] = {}
@@ -58,7 +58,7 @@ class Leads:
 
     def finish_change(self) -> None:
         """Note that every lead was settled by the last change, and seen by this version."""
-        self.change, self.is_upgrading = None, False
+        self.change, self.is_upgrading = None, 0
 
     @property
     def rescoring(self) -> bool:

@@ -106,7 +106,7 @@ class Shard:
         """Start with no lead in memory; ``change`` is one that is not finished."""
         self.scorer = self._new_scorer(rules if change is None else change.old)
         self.scorer.since_ms = self.scorecards.in_force.since_ms
-        self.scorer.is_upgrading = not self.position.ranked
+        self.scorer.is_upgrading = 0 if self.position.ranked else max(self.position.arrived_ms, 1)
         if change is not None:
             self.scorer.change_rules(change)
         self.reader.make_codec(rules, self.implementation)
