@@ -10,6 +10,8 @@ from tests.faults.rig import Rig, Worker
 from tests.faults.workload import Workload
 
 Start = Callable[[], Worker]
+TIMES_OF_JOINED = ("memory",)
+"""The last release did not note when joined ids were used; their time starts when this one sees them first."""
 
 
 async def exchange(rig: Rig, workload: Workload, running: Worker, starts: Iterable[Start], kill_every: int = 0) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,11 +114,14 @@ def _at_home(partition: int, partitions: int) -> Callable[[str], bool]:
     return lambda lead_id: partition_of(lead_id, partitions) == partition
 
 
-def differences(rules: Rules, topic: str, found: Found) -> list[str]:
-    """All differences between the system and the model, one line each; empty if everything is right."""
+def differences(rules: Rules, topic: str, found: Found, free: Collection[str] = ()) -> list[str]:
+    """All differences between the system and the model, one line each; empty if everything is right.
+
+    ``free``: facts of leads that need not be equal.
+    """
     model = Model(rules, topic)
     model.play(found)
-    return [*_of_positions(found), *_of_leads(model, found), *_of_output(model, found)]
+    return [*_of_positions(found), *_of_leads(model, found, free), *_of_output(model, found)]
 
 
 def _of_positions(found: Found) -> list[str]:
@@ -130,7 +133,7 @@ def _of_positions(found: Found) -> list[str]:
     ]
 
 
-def _of_leads(model: Model, found: Found) -> list[str]:
+def _of_leads(model: Model, found: Found, free: Collection[str]) -> list[str]:
     problems = []
     for partition, expected in model.states.items():
         actual = found.states[partition]
@@ -140,7 +143,7 @@ def _of_leads(model: Model, found: Found) -> list[str]:
             theirs = facts(decode(actual[lead_id])) if lead_id in actual else {}
             problems += [
                 f"{lead_id}.{name}: {theirs.get(name)!r} instead of {mine.get(name)!r}"
-                for name in mine.keys() | theirs.keys()
+                for name in (mine.keys() | theirs.keys()).difference(free)
                 if mine.get(name) != theirs.get(name)
             ]
     return problems

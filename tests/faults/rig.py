@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
@@ -461,10 +461,10 @@ class Rig:
         """The scorecards as they are now."""
         return Rules(load_file(self.scorecards), LATENESS_MS)
 
-    async def promise_kept(self, deadline_s: float = DEADLINE_S) -> Found:
-        """Wait until all is quiet and compare every lead and alert with the model."""
+    async def promise_kept(self, deadline_s: float = DEADLINE_S, free: Collection[str] = ()) -> Found:
+        """Wait until all is quiet and compare every lead and alert with the model, but for ``free`` facts of leads."""
         found = await self.settled(deadline_s)
-        problems = differences(self.rules, self.topic("lead-events"), found)
+        problems = differences(self.rules, self.topic("lead-events"), found, free)
         assert not problems, "\n".join([*problems[:20], f"... {len(problems)} in all", self.said()])
         assert found.alerts, "a workload without alerts proves nothing"
         return found

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from streams.store.format import FORMAT, NAME
-from tests.faults.exchange import exchange
+from tests.faults.exchange import TIMES_OF_JOINED, exchange
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
@@ -32,7 +32,7 @@ async def test_the_last_release_takes_over_from_this_one_until_the_end_of_the_up
     assert await older.ended() == 78, older.log
     assert "run the newer release" in older.log
     await feed(rig, workload, 2)
-    found = await rig.promise_kept()
+    found = await rig.promise_kept(free=TIMES_OF_JOINED)
     assert counted(rig.rules, found, "email_click") == workload.clicks
 
     async def told() -> bool:

@@ -23,7 +23,7 @@ from typing import Any, Final
 from streams.clock import now_ms
 from streams.scoring.stored import decode
 from streams.store.format import FORMAT, NAME
-from tests.faults.exchange import exchange
+from tests.faults.exchange import TIMES_OF_JOINED, exchange
 from tests.faults.feeding import feed
 from tests.faults.rig import Rig, Worker
 from tests.faults.test_accounts import ACCOUNTS, erasures, moves
@@ -75,7 +75,7 @@ class Upgrade:
             with suppress(asyncio.CancelledError):
                 await sending
         assert await rig.store.meta(NAME) == str(FORMAT)
-        found = await rig.promise_kept()
+        found = await rig.promise_kept(free=TIMES_OF_JOINED)
         states = [decode(blob) for blobs in found.states.values() for blob in blobs.values()]
         return [
             ("takeovers, workers killed", f"{len(starts)}, {len(starts) // kill_every if kill_every else 0}"),
