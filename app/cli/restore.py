@@ -65,7 +65,8 @@ def restore(
     rebuild = choose_rebuild(places, divided)
     _refuse(places, rebuild)
     if not gaps:
-        typer.echo(CONTINUES, err=as_json)
+        if not as_json:
+            typer.echo(CONTINUES)
         return
     if not accept_gap:
         raise CommandError(Exit.CHECK_FAILED, TWO_WAYS.format(rebuild=rebuild))

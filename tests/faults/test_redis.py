@@ -100,6 +100,7 @@ async def test_a_snapshot_that_an_operator_puts_back_catches_up_from_the_log(
 ) -> None:
     worker, backup = rig.start_worker(), tmp_path / "backup.rdb"
     await feed(rig, workload, 6)
+    assert (await rig.settled()).alerts, "a state that knows of no alert reads all of handoff"
     await save(rig)
     shutil.copy(rig.snapshot, backup)
     await feed(rig, workload, 12)

@@ -39,6 +39,7 @@ def test_it_tells_that_everything_continues(monkeypatch: pytest.MonkeyPatch) -> 
 
     shown = restored(monkeypatch, [SOUND], "--json")
     assert len(json.loads(shown.stdout)["partitions"]) == 1
+    assert shown.stderr == ""
 
 
 @pytest.mark.parametrize(
