@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from app.private_files import write_private
 from streams.clock import now_ns
 from streams.tracing import trace_id_of
 from tests.support.http_server import Answer, Request, serve
@@ -61,7 +62,7 @@ def test_an_event_is_one_trace_and_an_exemplar(
     kafka: Running, redis_url: str, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys, card, routes = (tmp_path / f"{name}.yaml" for name in ("keys", "card", "routes"))
-    keys.write_text(KEYS)
+    write_private(keys, KEYS)
     card.write_text(CARD)
     topics = {"collector_web_topic": f"{unique}-web", "collector_mail_topic": f"{unique}-web"}
     system = System(kafka, redis_url, unique, scorecards=str(card), trace_ratio="1", **topics)
