@@ -26,7 +26,7 @@ from tests.support.kafka_permissions import allow, allow_documented
 from tests.support.redis_proxy import Proxy
 from tests.support.redis_servers import REDIS_RIGHTS
 from tests.support.servers import Running
-from tests.support.system import System
+from tests.support.system import PARTITIONS, System, WorkerProcess
 from tests.support.token_endpoint import token_endpoint
 from tests.support.waiting import wait_for
 
@@ -176,6 +176,13 @@ def test_a_worker_and_the_commands_work_on_secured_servers(secured: Secured) -> 
     assert rebuilt.exit_code == 0, rebuilt.output
 
 
+def score_one(system: System, worker: WorkerProcess) -> None:
+    """Wait until the worker has scored an event that was sent to a source."""
+    wait_for(lambda: worker.metric("leadglow_shards") == PARTITIONS, "all shards")
+    system.send([(now_ms(), {"type": "track", "event": "Demo Requested", "messageId": "2", "userId": "ben"})])
+    wait_for(lambda: worker.metric("leadglow_records_total", stage="scoring") >= 1, "scored")
+
+
 LOGIN = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 NO_LOGIN = dict.fromkeys(LOGIN, "")
 
@@ -186,8 +193,9 @@ def test_a_worker_logs_in_by_its_certificate(secured: Secured) -> None:
     changed = {**NO_LOGIN, "kafka": secured.mtls, "kafka_client_certificate": str(secured.certificates.client)}
     without = system.run("topics", "create", **{**changed, "kafka_client_certificate": ""})
     with system.worker(**changed, accelerator="off") as worker:
-        worker.wait_ready()
-        assert worker.stop()[0] == 0
+        score_one(system, worker)
+        status, said = worker.stop()
+        assert status == 0, said
 
     assert without.exit_code == 70, without.output
     assert "LEADGLOW_KAFKA_CLIENT_CERTIFICATE" in without.output
@@ -202,8 +210,9 @@ def test_a_worker_logs_in_by_tokens_of_an_endpoint(secured: Secured, tmp_path: P
                    "kafka_oauth_token_url": f"{endpoint.address}/token", "kafka_oauth_client_id": "worker",
                    "kafka_oauth_client_secret_file": str(secret), "kafka_insecure_sasl": "true"}  # fmt: skip
         with system.worker(**changed, accelerator="off") as worker:
-            worker.wait_ready()
-            assert worker.stop()[0] == 0
+            score_one(system, worker)
+            status, said = worker.stop()
+            assert status == 0, said
         assert len(endpoint.requests) == 1  # for all clients of the worker
         write_private(secret, "wrong")
         refused = system.run("topics", "create", **changed)

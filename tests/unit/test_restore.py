@@ -16,7 +16,7 @@ from streams.store.base import Control
 GAP = ShardPlace(0, Control(3, "step", {"ckpt": b"5"}), 9, 20)
 SOUND = ShardPlace(1, Control(3, "step", {"ckpt": b"15"}), 9, 20)
 BEYOND = ShardPlace(1, Control(3, "step", {"ckpt": b"25"}), 9, 20)
-EMPTY = ShardPlace(0, Control(), 0, 20)
+EMPTY = ShardPlace(0, Control(), 0, 20, was_scored=True)
 
 
 def restored(
