@@ -21,6 +21,8 @@ scorecards:
     stages: [{name: hot, enter: 30, leave: 20, handoff: true, label: Ready for sales}]
 """
 MISTAKEN, CHANGED = (TEXT.replace("ask: 10", f"ask: {points}") for points in ("many", "40"))
+LOADED = "document.readyState === 'complete' && document.getElementById('text')?.value || ''"
+"""The text in the editor, once the scripts that watch it have run."""
 MESSAGES = "document.getElementById('messages').innerText"
 REPORT = "document.getElementById('tried')?.innerText ?? ''"
 BODY = "document.querySelector('main').innerText"
@@ -43,7 +45,7 @@ def test_a_change_is_published_and_rolled_back_in_the_browser(system: Board, vis
     page.run(f"document.querySelector('[name=token]').value = {json.dumps(EDITOR_TOKEN)}")
     click(page, "main form button")
 
-    wait_for(lambda: "leadglow: 1" in page.run("document.getElementById('text')?.value ?? ''"), "the editor")
+    wait_for(lambda: "leadglow: 1" in page.run(LOADED), "the editor")
     write(page, MISTAKEN)
     wait_for(lambda: "Line 6, column 19" in page.run(MESSAGES), "the mistake at its place", said=lambda: page.run(BODY))
     write(page, CHANGED)
