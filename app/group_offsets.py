@@ -19,6 +19,14 @@ class GroupOffsets(NamedTuple):
     """Partition of any topic -> its first offset."""
     read_ms: int
 
+    def of_topic(self, topic: str) -> tuple[dict[int, int], dict[int, int]]:
+        """Number of a partition of the topic -> its end, and the same for its first offset."""
+        ends, firsts = (
+            {place.partition: at for place, at in found.items() if place.topic == topic}
+            for found in (self.ends, self.firsts)
+        )
+        return ends, firsts
+
 
 async def read_group_offsets(consumer: Any, member: Any, sources: Collection[str]) -> GroupOffsets:
     """Read the offsets of all partitions of ``consumer``; ``member`` is a consumer with the workers' group.

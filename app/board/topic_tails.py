@@ -223,23 +223,21 @@ class TopicTails:
         return found
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
-        done, ends, firsts, read_ms = await read_group_offsets(consumer, member, self._topics.sources)
+        found = await read_group_offsets(consumer, member, self._topics.sources)
+        ends, firsts = found.of_topic(self._topics.lead_events)
         self.offsets_read_s = monotonic_s()
-        self._ended.append((self.offsets_read_s, read_ms, ends))
+        self._ended.append((self.offsets_read_s, found.read_ms, found.ends))
         while len(self._ended) > 1 and self._ended[1][0] <= self.offsets_read_s - COMMIT_S:
             self._ended.popleft()
         _, ended_ms, earlier = self._ended[0]
-        ours, left = (
-            {place.partition: at for place, at in found.items() if place.topic == self._topics.lead_events}
-            for found in (ends, firsts)
-        )
-        self.events.add_sample(monotonic_s(), sum(ours.values()))
+        self.events.add_sample(monotonic_s(), sum(ends.values()))
         sources = [
-            Source(place.topic, place.partition, earlier.get(place, 0), at, ended_ms) for place, at in done.items()
+            Source(place.topic, place.partition, earlier.get(place, 0), at, ended_ms)
+            for place, at in found.done.items()
         ]
-        self._measure_sources(sources, ends)
-        self.offsets = Offsets(ours, sources, read_ms, left)
-        await self._gauges.update(consumer, firsts, ends, read_ms)
+        self._measure_sources(sources, found.ends)
+        self.offsets = Offsets(ends, sources, found.read_ms, firsts)
+        await self._gauges.update(consumer, found.firsts, found.ends, found.read_ms)
 
     def _measure_sources(self, sources: Sequence[Source], ends: Mapping[Any, int]) -> None:
         """Measure the lag and rate of each source topic."""

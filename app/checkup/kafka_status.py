@@ -94,13 +94,13 @@ async def read_offsets(settings: Settings) -> Offsets:
         await consumer.start()
         consumer.pause(*consumer.assignment())
         await member.start()
-        done, ends, firsts, read_ms = await read_group_offsets(consumer, member, settings.sources)
-        sources = [Source(place.topic, place.partition, ends[place], at, read_ms) for place, at in done.items()]
-        ours, left = (
-            {each.partition: at for each, at in found.items() if each.topic == settings.lead_events}
-            for found in (ends, firsts)
-        )
-        return Offsets(ours, sources, read_ms, left)
+        found = await read_group_offsets(consumer, member, settings.sources)
+        sources = [
+            Source(place.topic, place.partition, found.ends[place], at, found.read_ms)
+            for place, at in found.done.items()
+        ]
+        ends, firsts = found.of_topic(settings.lead_events)
+        return Offsets(ends, sources, found.read_ms, firsts)
     finally:
         await stop_consumer(consumer)
         await member.stop()
