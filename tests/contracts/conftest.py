@@ -10,6 +10,7 @@ import pytest_asyncio
 from streams.store.base import Store
 from streams.store.memory import MemoryStore
 from streams.store.redis import RedisStore
+from tests.contracts.moved import Moved
 from tests.support.redis_servers import running_cluster
 
 PARTITIONS = 8
@@ -36,3 +37,12 @@ async def store(request: pytest.FixtureRequest, unique: str, monkeypatch: pytest
     for partition in range(PARTITIONS):
         await redis_store.wipe(partition)
     await redis_store.close()
+
+
+@pytest_asyncio.fixture
+async def moved(redis_url: str, unique: str) -> AsyncIterator[Moved]:
+    made = Moved(redis_url, unique)
+    await made.fill()
+    yield made
+    for closing in (made.client.aclose, made.old.close, made.new.close):
+        await closing()

@@ -2,83 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
 from streams.scoring.account_ids import ranking_of
 from streams.scoring.account_state import Account, Member
-from streams.scoring.stored_accounts import decode_account, encode_account
-from streams.store.base import Commit
-from streams.store.client import connect
-from streams.store.move import Move, MovedWrong
-from streams.store.redis import RedisStore
+from streams.scoring.stored_accounts import decode_account
+from streams.store.move import MovedWrong
 from streams.transport.topics import partition_of
-
-OLD, NEW = 4, 6
-LEADS = [f"lead-{i}" for i in range(300)]
-CARDS = ("sales", "hiring")
-
-
-class Moved:
-    """Old shards with leads, and what moves them."""
-
-    def __init__(self, url: str, namespace: str) -> None:
-        self.client: Any = connect(url)
-        self.namespace = namespace
-        self.old = RedisStore(url, namespace, partitions=OLD)
-        self.new = RedisStore(url, namespace, partitions=NEW)
-        self.move = Move(self.client, namespace, OLD, NEW, lambda lead_id: partition_of(lead_id.decode(), NEW))
-
-    async def fill(self) -> None:
-        """Leads of every kind of state, and an account."""
-        await self.old.meta("partitions", str(OLD))
-        account = Account("sales", "Acme")
-        account.members, account.left = {"lead-1": Member(7, (90, 5))}, {b"abcdef": (80, 4)}
-        for shard in range(OLD):
-            own = {i: n for n, i in enumerate(LEADS) if partition_of(i, OLD) == shard}
-            commit = Commit(0, "", f"step {shard}", {"ckpt": b"5"}, {i: b"blob of %s" % i.encode() for i in own})
-            commit.due = {i: 0.1 + n for i, n in own.items()}
-            commit.ranks = {card: {i: n + 1 / 3 for i, n in own.items()} for card in CARDS}
-            commit.dirty, commit.second = [i for i in own if own[i] % 3 == 0], 1_700_000_000
-            commit.day, commit.fired, commit.sales = (
-                20_000,
-                {"visit": (shard + 1, 0.5)},
-                [(1_728_000_000_000, f"row {shard}")],
-            )
-            if partition_of(account.id, OLD) == shard:
-                commit.leads[account.id] = encode_account(account)
-                commit.ranks[ranking_of("sales")] = {account.id: 7.0}
-            await self.old.commit(shard, commit)
-
-    async def copy(self) -> None:
-        for shard in range(OLD):
-            await self.move.copy_shard(shard, lambda count: None)
-        for shard in range(NEW):
-            fields = {"version": b"1", "step": b"new", "ckpt": b"%d" % shard}
-            await self.move.put_control(shard, fields, await self.move.scorecards())
-
-    async def verify(self) -> None:
-        for shard in range(OLD):
-            await self.move.verify_shard(shard, lambda count: None)
-        await self.move.verify_counts()
-
-    async def copied(self, part: str) -> str:
-        """A key of a copy."""
-        found = [key async for key in self.client.scan_iter(f"{self.namespace}:to-{NEW}:*:{part}")]
-        return bytes(sorted(found)[0]).decode()
-
-
-@pytest_asyncio.fixture
-async def moved(redis_url: str, unique: str) -> AsyncIterator[Moved]:
-    made = Moved(redis_url, unique)
-    await made.fill()
-    yield made
-    for closing in (made.client.aclose, made.old.close, made.new.close):
-        await closing()
+from tests.contracts.moved import CARDS, LEADS, NEW, OLD, Moved
 
 
 async def test_every_item_is_where_its_lead_belongs_although_every_step_is_repeated(moved: Moved) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from app.repartition import kafka_side
 from app.repartition.run import Repartition
@@ -15,7 +13,7 @@ from app.settings_source import load_settings
 from streams.implementation import REFERENCE
 from streams.store.move import MovedWrong
 from streams.transport.topics import partition_of
-from tests.contracts.test_move import CARDS, LEADS, NEW, OLD, Moved
+from tests.contracts.moved import CARDS, LEADS, NEW, OLD, Moved
 
 STEPS = ("finished", "copied", "verified", "added", "switched", "cleaned", "renamed", "noted")
 
@@ -72,46 +70,37 @@ class Steps(Repartition):
         self._kafka.noted.append(plan.offsets)
 
 
-@pytest_asyncio.fixture
-async def filled(redis_url: str, unique: str) -> AsyncIterator[Moved]:
-    made = Moved(redis_url, unique)
-    await made.fill()
-    yield made
-    for closing in (made.client.aclose, made.old.close, made.new.close):
-        await closing()
-
-
 @pytest.mark.parametrize("kills", [*((step,) for step in STEPS), STEPS])
 async def test_it_goes_on_wherever_it_was_killed(
-    filled: Moved, monkeypatch: pytest.MonkeyPatch, kills: tuple[str, ...]
+    moved: Moved, monkeypatch: pytest.MonkeyPatch, kills: tuple[str, ...]
 ) -> None:
     kafka = Kafka(monkeypatch)
     for kill in kills:
         with pytest.raises(Killed):
-            await Steps(filled, kafka, kill).run()
-        assert await filled.move.read_meta("repartition"), "workers refuse to start"
-    await Steps(filled, kafka).run()
+            await Steps(moved, kafka, kill).run()
+        assert await moved.move.read_meta("repartition"), "workers refuse to start"
+    await Steps(moved, kafka).run()
 
-    new = filled.new
-    assert (kafka.partitions, await filled.move.read_meta("partitions")) == (NEW, str(NEW))
-    assert await filled.move.read_meta("repartition") == ""
+    new = moved.new
+    assert (kafka.partitions, await moved.move.read_meta("partitions")) == (NEW, str(NEW))
+    assert await moved.move.read_meta("repartition") == ""
     assert kafka.noted[-1] == dict.fromkeys(range(OLD), 5)
     for lead_id in LEADS:
         assert await new.load(partition_of(lead_id, NEW), [lead_id]) == [b"blob of %s" % lead_id.encode()]
     for card in CARDS:
         assert sum([len(await new.top(p, card, 999)) for p in range(NEW)]) == len(LEADS)
     assert [(await new.control(p)).version for p in range(NEW)] == [1] * NEW
-    assert not [key async for key in filled.client.scan_iter(f"{filled.namespace}:to-*")]
+    assert not [key async for key in moved.client.scan_iter(f"{moved.namespace}:to-*")]
 
 
-async def test_a_copy_that_differs_is_made_anew(filled: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_copy_that_differs_is_made_anew(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
     kafka = Kafka(monkeypatch)
     with pytest.raises(Killed):
-        await Steps(filled, kafka, "verified").run()
-    leads = await filled.copied("leads")
-    await filled.client.hset(leads, (await filled.client.hkeys(leads))[0], b"another")
+        await Steps(moved, kafka, "verified").run()
+    leads = await moved.copied("leads")
+    await moved.client.hset(leads, (await moved.client.hkeys(leads))[0], b"another")
     with pytest.raises(MovedWrong):
-        await Steps(filled, kafka).run()
+        await Steps(moved, kafka).run()
     assert kafka.partitions == OLD
-    await Steps(filled, kafka).run()
-    assert await filled.move.read_meta("partitions") == str(NEW)
+    await Steps(moved, kafka).run()
+    assert await moved.move.read_meta("partitions") == str(NEW)
