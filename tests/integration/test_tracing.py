@@ -17,18 +17,10 @@ from streams.clock import now_ns
 from streams.tracing import trace_id_of
 from tests.support.http_server import Answer, Request, serve
 from tests.support.servers import Running
-from tests.support.system import System
+from tests.support.system import ASKED_CARD, System
 from tests.support.waiting import wait_for
 
 KEYS = "leadglow_keys: 1\nkeys: [{name: site, write_key: demo, origins: any}]\n"
-CARD = """
-leadglow: 1
-signals: {ask: {event: Asked, half_life: 30d}}
-scorecards:
-  default:
-    points: {ask: 40}
-    stages: [{name: hot, enter: 30, leave: 20, handoff: true}]
-"""
 ROUTES = """
 leadglow_routes: 1
 destinations:
@@ -63,7 +55,7 @@ def test_an_event_is_one_trace_and_an_exemplar(
 ) -> None:
     keys, card, routes = (tmp_path / f"{name}.yaml" for name in ("keys", "card", "routes"))
     write_private(keys, KEYS)
-    card.write_text(CARD)
+    card.write_text(ASKED_CARD)
     topics = {"collector_web_topic": f"{unique}-web", "collector_mail_topic": f"{unique}-web"}
     system = System(kafka, redis_url, unique, scorecards=str(card), trace_ratio="1", **topics)
     assert system.run("topics", "create").exit_code == 0

@@ -23,20 +23,12 @@ from streams.clock import now_ms
 from tests.faults.rig import until
 from tests.support.own_servers import own_servers
 from tests.support.receivers import Receiver, receiving
-from tests.support.system import System
+from tests.support.system import ASKED_CARD, System
 
 WARM_UP: Final = 20
 """Alerts before those that are measured."""
 LAST_S: Final = 30.0
 """So long after the last event all must have arrived."""
-SCORECARDS: Final = """
-leadglow: 1
-signals: {ask: {event: Asked, half_life: 30d}}
-scorecards:
-  default:
-    points: {ask: 40}
-    stages: [{name: hot, enter: 30, leave: 20, handoff: true}]
-"""
 ROUTES: Final = """
 leadglow_routes: 1
 destinations:
@@ -114,7 +106,7 @@ def main() -> None:
     count, gap_s = options.per_minute * options.seconds // 60, 60 / options.per_minute
     with own_servers("leadglow-delivery-") as (kafka, redis, folder):
         file = folder / "scorecards.yaml"
-        file.write_text(SCORECARDS)
+        file.write_text(ASKED_CARD)
         system = System(kafka, redis.address, f"live{now_ms()}", scorecards=str(file))
         assert system.run("topics", "create").exit_code == 0
         load = os.getloadavg()[0]

@@ -29,20 +29,13 @@ from tests.faults.rig import Rig, Worker, until
 from tests.faults.workload import SOURCES
 from tests.support.own_servers import own_servers
 from tests.support.servers import Running
+from tests.support.system import ASKED_CARD
 
 WORKERS: Final = 3
 SHARDS: Final = 12
 STEADY_S: Final = 10.0
 """Time before and after the restarts."""
 TICK_S: Final = 0.005
-SCORECARDS: Final = """
-leadglow: 1
-signals: {ask: {event: Asked, half_life: 30d}}
-scorecards:
-  default:
-    points: {ask: 40}
-    stages: [{name: hot, enter: 30, leave: 20, handoff: true}]
-"""
 
 
 @dataclass
@@ -84,7 +77,7 @@ class Traffic:
 async def measure(kafka: Running, redis_url: str, folder: Path, rate: float, order: str) -> dict[str, Any]:
     """The figures of one restart of all workers."""
     rig = Rig(kafka, folder, f"roll{now_ms()}", SHARDS, redis_url)
-    rig.scorecards.write_text(SCORECARDS)
+    rig.scorecards.write_text(ASKED_CARD)
     await rig.open()
     try:
         workers = [rig.start_worker() for _ in range(WORKERS)]

@@ -29,6 +29,15 @@ from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 SCORECARDS = ROOT / "tests/data/scorecards/golden.yaml"
+ASKED_CARD = """
+leadglow: 1
+signals: {ask: {event: Asked, half_life: 30d}}
+scorecards:
+  default:
+    points: {ask: 40}
+    stages: [{name: hot, enter: 30, leave: 20, handoff: true}]
+"""
+"""A scorecard by which one event, `Asked`, causes an alert."""
 PARTITIONS = 4
 STOP_S = 120
 
