@@ -62,7 +62,7 @@ class AuditLog:
         self._handler.handle(logging.LogRecord("audit", logging.INFO, "", 0, text, (), None))
 
     def follow_file(self, file: Watched[Any]) -> None:
-        """Note which contents of a file are in use, now and after each change; nobody knows who made it."""
+        """Note which contents of a file are in use, now and after each change; who made it is not known."""
 
         def note() -> None:
             outcome = "refused" if file.is_refused else "done"

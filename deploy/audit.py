@@ -21,7 +21,7 @@ TIMEOUT_S = 10
 FOUND, UNAVAILABLE = 1, 69
 NO_ADVISORIES = (
     "Not audited: the service knows none of the packages, as a mirror without advisories does not. Run `make audit` on "
-    "a machine that reaches pypi.org, or have your own scanner read build/sbom.cdx.json."
+    "a machine that reaches the Python Package Index itself, or have your own scanner read build/sbom.cdx.json."
 )
 
 

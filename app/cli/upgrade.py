@@ -93,6 +93,6 @@ async def _read_formats(settings: Settings) -> tuple[Agreed, list[Worker]]:
 
 
 async def _finish(settings: Settings, noted: str) -> int:
-    """Note the format of this release, unless somebody has noted another one; returns the one noted."""
+    """Note the format of this release, unless another one is noted; returns the one noted."""
     async with open_store(settings) as store:
         return parse_format(await store.replace_meta(NAME, noted, str(FORMAT)))
