@@ -8,9 +8,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from app.embedded.broker import embedded_broker
+from app.embedded.child import temporary_folder
 from app.embedded.redis import embedded_redis
 from app.embedded.server import free_port
 from app.private_files import write_private
@@ -38,7 +38,7 @@ async def servers(
     async with AsyncExitStack() as stack:
         address = kafka or await stack.enter_async_context(embedded_broker())
         url = redis or await stack.enter_async_context(embedded_redis())
-        keys = Path(stack.enter_context(TemporaryDirectory(prefix="leadglow-keys-"))) / KEYS.name
+        keys = stack.enter_context(temporary_folder("leadglow-keys-")) / KEYS.name
         write_private(keys, KEYS.read_text("utf-8"))
         yield (base if kafka else Settings()).model_copy(
             update={

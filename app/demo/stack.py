@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 import app
 from app.demo.servers import PARTITIONS
+from app.embedded.child import temporary_folder
 from app.embedded.server import Server, ServerError, free_port
 from app.settings import Settings, variable
 from streams.store.client import connect
@@ -114,11 +115,11 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
     await _check_servers(stack)
     try:
         await _create_topics(stack)
-        with tempfile.TemporaryDirectory(prefix="leadglow-demo-") as directory:
+        with temporary_folder("leadglow-demo-") as folder:
             try:
-                start_children(stack, Path(directory))
-                await _until_ready(stack, Path(directory))
-                stack.env_file = _write_settings(stack.settings, Path(directory))
+                start_children(stack, folder)
+                await _until_ready(stack, folder)
+                stack.env_file = _write_settings(stack.settings, folder)
                 yield stack
             finally:
                 await asyncio.gather(*(asyncio.to_thread(child.stop) for child in stack.children.values()))

@@ -5,11 +5,11 @@ It does not support idempotent producers: set ``kafka_idempotence`` to false.
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from app.embedded.child import temporary_folder
 from app.embedded.server import EmbeddedMissingError, Server, free_port
 
 
@@ -24,8 +24,8 @@ def start_broker(directory: Path) -> Server:
 @asynccontextmanager
 async def embedded_broker() -> AsyncIterator[str]:
     """Run a broker; yields its bootstrap address."""
-    with tempfile.TemporaryDirectory(prefix="leadglow-broker-") as directory:
-        server = start_broker(Path(directory))
+    with temporary_folder("leadglow-broker-") as folder:
+        server = start_broker(folder)
         try:
             await asyncio.to_thread(server.wait_ready)
             yield server.address

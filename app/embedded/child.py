@@ -1,4 +1,4 @@
-"""Starts child processes that end when their parent process ends, even if the parent is killed.
+"""Starts child processes, and makes folders, that end with their parent process, even if the parent is killed.
 
 A watchdog process, started with the first child, reads from a pipe. The system closes the parent's end of the pipe when
 the parent ends. A child that starts children has its own watchdog, so grandchildren end, too. A child executes its
@@ -9,7 +9,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from app.embedded import watchdog
@@ -26,12 +29,12 @@ class _Watchdog:
         self._owner = 0
         self._pipe: int | None = None
 
-    def watch(self, pid: int) -> None:
-        """Add the process group with the leader ``pid``. A forked process starts its own watchdog."""
+    def watch(self, what: int | str) -> None:
+        """Add the process group with this leader, or the folder. A forked process starts its own watchdog."""
         with self._lock:
             if self._pipe is None or self._owner != os.getpid():
                 self._owner, self._pipe = os.getpid(), _start_watchdog()
-            os.write(self._pipe, b"%d\n" % pid)
+            os.write(self._pipe, f"{what}\n".encode())
 
 
 def _start_watchdog() -> int:
@@ -55,6 +58,14 @@ _watchdog = _Watchdog()
 def watch_child(pid: int) -> None:
     """Kill the process group with the leader ``pid`` when this process ends; for processes started by other means."""
     _watchdog.watch(pid)
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder for the time of a ``with`` block; it is also deleted if this process is killed."""
+    with TemporaryDirectory(prefix=prefix) as name:
+        _watchdog.watch(name)
+        yield Path(name)
 
 
 def start_child(argv: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":

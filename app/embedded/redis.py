@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from app.embedded.child import temporary_folder
 from app.embedded.server import EmbeddedMissingError, Server, free_port
 
 
@@ -22,8 +22,8 @@ def start_redis(directory: Path, *options: str, port: int = 0) -> Server:
 @asynccontextmanager
 async def embedded_redis() -> AsyncIterator[str]:
     """Run a server; yields its URL."""
-    with tempfile.TemporaryDirectory(prefix="leadglow-redis-") as directory:
-        server = start_redis(Path(directory))
+    with temporary_folder("leadglow-redis-") as folder:
+        server = start_redis(folder)
         try:
             await asyncio.to_thread(server.wait_ready)
             yield f"redis://{server.address}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-import tempfile
 from pathlib import Path
 from pkgutil import walk_packages
 from types import ModuleType
@@ -17,6 +16,7 @@ from types import ModuleType
 import atheris
 
 import streams.accelerator
+from app.embedded.child import temporary_folder
 
 KEPT = Path("build/fuzz")
 COMPILED = [module.name for module in walk_packages(streams.accelerator.__path__, "streams.accelerator.")]
@@ -45,8 +45,8 @@ def main() -> None:
 
 def _fuzz(target: ModuleType, seconds: int) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        atheris.Setup([sys.argv[0], *_options(Path(folder), target.SEEDS, target.WORDS, seconds)], target.check)
+    with temporary_folder("leadglow-fuzz-") as folder:
+        atheris.Setup([sys.argv[0], *_options(folder, target.SEEDS, target.WORDS, seconds)], target.check)
         atheris.Fuzz()
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from app.collector import mail_handlers
@@ -28,6 +27,7 @@ from app.collector.reception import EventSettings, Reception
 from app.collector.request_reader import Limits
 from app.collector.site import Site
 from app.collector.webhooks import SERVICES
+from app.embedded.child import temporary_folder
 from app.private_files import write_private
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MAX_EVENT_BYTES
@@ -179,8 +179,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began_s = time.monotonic()
-    with TemporaryDirectory(prefix="leadglow-fuzz-") as folder:
-        found = asyncio.run(fuzz(options.requests, options.seed, Path(folder)))
+    with temporary_folder("leadglow-fuzz-") as folder:
+        found = asyncio.run(fuzz(options.requests, options.seed, folder))
     lines = [f"{status}: {count:,}" for status, count in sorted(found.statuses.items())]
     lines += [f"records: {found.records:,}", f"{time.monotonic() - began_s:.0f} s, faults: {len(found.faults)}"]
     sys.stdout.write("\n".join([*lines, *found.faults[:20]]) + "\n")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from app.embedded.child import run_child, start_child
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 SLEEPER = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
@@ -40,6 +41,14 @@ def test_that_is_killed(tmp_path):
         pids = [each.process.pid for each in (broker, redis, worker)]
         print("\\npids", another.pid, *pids, flush=True)
         worker.process.wait()
+"""
+IN_A_FOLDER = """
+from app.embedded.child import start_child, temporary_folder
+with temporary_folder("leadglow-test-") as folder:
+    writer = f"while mkdir -p {folder}/a/b && echo >> {folder}/a/b/c; do :; done; sleep 600"
+    child = start_child(["/bin/sh", "-c", writer])
+    print(folder, flush=True)
+    child.wait()
 """
 KILLS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 START_S = 60
@@ -75,6 +84,17 @@ def test_a_test_run_that_is_killed_leaves_nothing_behind(number: signal.Signals,
 
         assert set(map(int, line.split()[1:])) <= run.kill(number)
         assert run.left() == []
+
+
+@KILLS
+def test_a_temporary_folder_is_deleted_although_a_child_writes_to_it_until_it_is_killed(number: signal.Signals) -> None:
+    with Starter([sys.executable, "-c", IN_A_FOLDER]) as parent:
+        folder = Path(parent.read_line().strip())
+        wait_for((folder / "a/b/c").exists, "written", START_S)
+
+        parent.kill(number)
+        assert parent.left() == []
+        wait_for(lambda: not folder.exists(), "deleted", END_S)
 
 
 def test_a_child_that_has_ended_keeps_its_exit_status() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from app.backtest.export import ExportFile
 from app.backtest.session import Order
 from app.calibrate.session import Calibration, calibrate
+from app.embedded.child import temporary_folder
 from streams.events.times import LAST_MS
 from streams.implementation import choose
 from streams.scorefile import load
@@ -32,7 +32,7 @@ TRUE: Final = {name: kind.weight for name, kind in SIGNALS.items()} | {name: fit
 def learn(events: int, capacity: int) -> Calibration:
     """Generate the events, and calibrate a card that gives every line the same points."""
     text = card_text()
-    with tempfile.TemporaryDirectory(prefix="leadglow-live-") as folder:
+    with temporary_folder("leadglow-live-") as folder:
         file = Path(folder, "events.jsonl")
         with file.open("wb") as out:
             out.writelines(generate_events(events // EVENTS_PER_LEAD, events))

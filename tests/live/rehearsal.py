@@ -10,10 +10,9 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
+from app.embedded.child import temporary_folder
 from tests.live.operated import CARD, Operated, start_operated
 from tests.support.prometheus import Prometheus
 from tests.support.waiting import wait_for
@@ -167,7 +166,7 @@ class Rehearsal:
 def main() -> None:
     """Run it on servers of its own."""
     began = time.monotonic()
-    with TemporaryDirectory(prefix="leadglow-rehearsal-") as folder, start_operated(Path(folder)) as (made, prometheus):
+    with temporary_folder("leadglow-rehearsal-") as folder, start_operated(folder) as (made, prometheus):
         print(f"started after {time.monotonic() - began:.1f} s")
         Rehearsal(made, prometheus, print).run()
     print(f"done after {time.monotonic() - began:.1f} s")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from app.embedded.child import temporary_folder
 from tests.support.kafka import start_kafka
 from tests.support.servers import Running, start_redis
 
@@ -15,7 +15,7 @@ from tests.support.servers import Running, start_redis
 def own_servers(prefix: str) -> Iterator[tuple[Running, Running, Path]]:
     """Kafka, Redis and a folder that is named by the prefix, for the time of one run."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
+        folder = stack.enter_context(temporary_folder(prefix))
         servers = []
         for start in (start_kafka, start_redis):
             directory = folder / start.__name__
