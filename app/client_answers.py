@@ -94,6 +94,8 @@ class Lead(TypedDict):
     as_of: str
     first_seen_at: str
     last_seen_at: str
+    forgotten_at: str | None
+    """When it will be forgotten if nothing more is heard of it; None while a stage or sales holds it."""
     aliases: list[str]
     traits: dict[str, Any]
     sales: dict[str, Any]

@@ -1,6 +1,7 @@
 """A lead's state as JSON values, for the command line and the board. Pure."""
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any, Final
 
 from app.sales import sales_view
@@ -8,6 +9,7 @@ from streams.scoring.amounts import was_present
 from streams.scoring.crossing import next_change
 from streams.scoring.explanation import explain
 from streams.scoring.fit import UNIT
+from streams.scoring.forgetting import forget_at
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import place_of, published, read
@@ -23,11 +25,13 @@ NOT_APPLICABLE: Final = "the scorecard does not apply"
 def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
     """Everything about a lead at ``at_ms`` if no further events arrive; advances ``lead``."""
     at_ms = _advance(lead_id, lead, rules, at_ms)
+    end_ms = forget_at(rules, lead_id, lead)
     return {
         "lead_id": lead_id,
         "as_of": rfc3339(at_ms),
         "first_seen_at": rfc3339(lead.first_seen),
         "last_seen_at": rfc3339(lead.last_seen),
+        "forgotten_at": None if end_ms == inf else rfc3339(end_ms),
         "aliases": list(lead.aliases),
         "traits": lead.trait_values(),
         "sales": sales_view(lead_id, lead),

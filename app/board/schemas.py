@@ -106,8 +106,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Lead": whole(
         {
-            "lead_id": TEXT, "as_of": TIME, "first_seen_at": TIME, "last_seen_at": TIME, "aliases": listed(TEXT),
-            "traits": ANY, "sales": ref("Sales"),
+            "lead_id": TEXT, "as_of": TIME, "first_seen_at": TIME, "last_seen_at": TIME,
+            "forgotten_at": maybe(TIME), "aliases": listed(TEXT), "traits": ANY, "sales": ref("Sales"),
             "scorecards": {"type": "object", "additionalProperties": ref("Score")},
         },
         about="A lead, as `leadglow lead show ID --json` prints it.",

@@ -63,6 +63,8 @@ def render_lead(view: View) -> Group:
         head.add_row("also", escape(", ".join(view["aliases"])))
     head.add_row("as of", to_the_second(view["as_of"]))
     head.add_row("seen", f"{to_the_second(view['first_seen_at'])} to {to_the_second(view['last_seen_at'])}")
+    if view["forgotten_at"]:
+        head.add_row("forgotten", f"{to_the_second(view['forgotten_at'])}, if nothing more is heard of it")
     if view["sales"]["history"]:
         head.add_row("sales", escape(describe_sales(view["sales"])))
     for name, value in view["traits"].items():

@@ -187,6 +187,7 @@ class StandInService:
             "as_of": rfc3339(at_ms or self.now_ms),
             "first_seen_at": rfc3339(self.now_ms - 12 * DAY),
             "last_seen_at": rfc3339(self.now_ms - 7 * 60_000),
+            "forgotten_at": None,
             "aliases": [t("5f3c9f5f0e7b1d42"), t("ana.aalto@brightforge.example")],
             "sales": {
                 "state": "rejected",

@@ -1,5 +1,6 @@
 """A lead as JSON: what a program reads."""
 
+from dataclasses import replace
 from datetime import datetime
 from math import log2
 from pathlib import Path
@@ -19,7 +20,8 @@ from streams.store.base import Commit
 from streams.store.memory import MemoryStore
 from streams.transport.topics import partition_of
 
-RULES = Rules(load_file(Path(__file__).parents[1] / "data/scorecards/golden.yaml"))
+MODEL = load_file(Path(__file__).parents[1] / "data/scorecards/golden.yaml")
+RULES = Rules(MODEL)
 NOON = 1_795_262_400_000
 DAY = 86_400_000
 
@@ -40,11 +42,21 @@ def card_of(lead: Lead, at_ms: int = NOON) -> dict[str, Any]:
 def test_a_view_has_exactly_the_documented_keys() -> None:
     view = lead_view("ana", lead_of(download=1), RULES, NOON)
 
-    assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at aliases traits sales scorecards"
+    assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at forgotten_at aliases traits sales scorecards"
     assert " ".join(view["scorecards"]["default"]) == (
         "label shadow applies score exact grade stage stages not_entered stage_labels "
         "fit engagement categories category_labels parts next_change"
     )
+
+
+def test_a_view_says_when_the_lead_will_be_forgotten() -> None:
+    lead = lead_of()
+    lead.last_seen = NOON
+
+    assert lead_view("ana", lead, RULES, NOON)["forgotten_at"] == "2027-01-20T12:00:00.000Z"
+    lead.known = True
+    assert lead_view("ana", lead, RULES, NOON)["forgotten_at"] == "2027-12-26T12:00:00.000Z"
+    assert lead_view("ana", lead, Rules(replace(MODEL, forget=None)), NOON)["forgotten_at"] is None
 
 
 def test_times_are_rfc_3339_in_utc() -> None:
