@@ -110,13 +110,13 @@ def _check_replicas(findings: Findings, name: str, state: TopicState) -> None:
 
 
 def check_log(places: Iterable[ShardPlace]) -> list[Finding]:
-    """Whether Kafka has all events that are still to be scored."""
+    """Whether each shard can continue: Redis has its state, and Kafka all events that are still to be scored."""
     findings = Findings("state")
-    if stuck := [each for each in places if each.state in {LogState.GAP, LogState.BEYOND}]:
+    if stuck := [each for each in places if each.state is not LogState.CONTINUES]:
         missing = sum(each.missing for each in stuck)
         gap = f"; {missing:,} offsets are gone before they were scored" if missing else ""
         findings.fault(
-            f"the log of {name_shards(stuck)} does not continue the state in Redis{gap}: see `leadglow restore`."
+            f"{name_shards(stuck)} cannot continue, as state and log do not fit{gap}: see `leadglow restore`."
         )
     else:
         findings.ok("Kafka has all events that are still to be scored")

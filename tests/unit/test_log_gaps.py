@@ -69,7 +69,9 @@ def test_a_gap_has_offsets_and_a_time_span() -> None:
 
 def test_the_doctor_names_the_partitions_that_workers_refuse() -> None:
     (fault,) = check_log([shard(4, 0, 9), replace(shard(4, 6, 9), partition=1), replace(shard(9, 0, 4), partition=2)])
-    assert (fault.level, fault.text[:24]) == (Level.FAULT, "the log of partitions 1,")
+    assert (fault.level, fault.text[:32]) == (Level.FAULT, "partitions 1, 2 cannot continue,")
+    (fault,) = check_log([shard(4, 0, 9), replace(lost(0, 9), partition=1)])
+    assert (fault.level, fault.text[:28]) == (Level.FAULT, "partition 1 cannot continue,")
     assert check_log([shard(4, 0, 9)])[0].level is Level.OK
 
 
