@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.kafka_login import faust_credentials, kafka_options, make_tokens
+from app.loop import run_long
 from app.private_files import write_private
 from app.settings import Settings
 from app.settings_source import SettingsError
 from streams.transport import tokens
+from streams.transport.login import tls_context
 from streams.transport.tokens import Endpoint, EndpointTokens, MskTokens, NoToken, TokenRefused
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.http_server import Answer, Web, serve
@@ -54,6 +61,44 @@ def test_a_key_that_does_not_belong_to_the_certificate_is_reported(certificates:
     )
     with pytest.raises(SettingsError, match="LEADGLOW_KAFKA_CLIENT_CERTIFICATE or LEADGLOW_KAFKA_CLIENT_KEY cannot"):
         kafka_options(settings)
+
+
+@contextmanager
+def silent_server(certificates: Certificates) -> Iterator[tuple[int, Future[str]]]:
+    """A server that never closes first; gives its port, and how the client's connection ended."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.server)
+
+    def serve() -> str:
+        with listening.accept()[0] as accepted:
+            accepted.settimeout(3)
+            with context.wrap_socket(accepted, server_side=True, suppress_ragged_eofs=False) as connection:
+                connection.send(b"hello")
+                said = b"".join(iter(lambda: connection.recv(100), b""))  # SSLEOFError if the end of TLS is missing
+                assert socket.socket.recv(connection, 1) == b""  # the end of TCP
+                return said.decode()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        listening.settimeout(3)
+        yield listening.getsockname()[1], pool.submit(serve)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, run_long], ids=["asyncio", "as a server"])
+def test_a_connection_closes_although_the_server_does_not(
+    certificates: Certificates, run: Callable[[Any], Any]
+) -> None:
+    async def connect_and_close(port: int) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls_context(certificates.authority))
+        assert await reader.readexactly(5) == b"hello"
+        writer.write(b"all is sent")
+        writer.close()
+        async with asyncio.timeout(2):
+            await writer.wait_closed()
+        return 0
+
+    with silent_server(certificates) as (port, ended):
+        run(connect_and_close(port))
+        assert ended.result(5) == "all is sent"
 
 
 # Tokens of an endpoint ----------------------------------------------------------------------------------------------
