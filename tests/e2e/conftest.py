@@ -19,14 +19,14 @@ ACCOUNTS = """\
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running Leadglow with its collector."""
     with start_stack(kafka, redis_server.address, tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def board(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """A running Leadglow with accounts, and its board, open to this machine."""
     card = tmp_path_factory.mktemp("board") / "scorecards.yaml"
@@ -37,13 +37,13 @@ def board(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPa
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sdks() -> Path:
     """The folder with the installed SDKs and our programs that use them."""
     return install_sdks()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(sdks: Path) -> Iterator[Chromium]:
     """A browser; each test is a visitor of its own."""
     browser = Chromium(sdks)
@@ -59,7 +59,7 @@ def visitor(chromium: Chromium) -> Iterator[Visitor]:
     somebody.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bundled(sdks: Path) -> Callable[[str], str]:
     """One of the SDKs for browsers as a script element, by name."""
     return lambda name: "<script>" + bundle(sdks, f"{name}.js").replace("</script", r"<\/script") + "</script>"

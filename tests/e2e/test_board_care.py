@@ -42,7 +42,7 @@ SUMMARY = "document.querySelector('#curve-table summary')"
 OUTLINE = "getComputedStyle(document.activeElement.closest('.lead') ?? document.activeElement).outlineStyle"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(board: Board) -> Board:
     """A board with something on every page."""
     campaign = {"campaign": {"source": "google", "medium": "cpc", "name": "spring"}}
@@ -52,7 +52,7 @@ def watched(board: Board) -> Board:
     return board
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def closed(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
     """Another board on the same leads, with an access file."""
     access = access_file(tmp_path_factory.mktemp("access"))
