@@ -84,7 +84,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def _apache_kafka(kafka: Running) -> None:
     """Skip the test on the embedded broker.
 
-    It has no transactions, no truncation, no added partitions, no settings of topics, and refuses no record or copy.
+    It has no transactions, no truncation, no added partitions and no settings of topics, refuses no record or copy,
+    gives wrong ends of partitions, names no members of groups, and closes the connections of a notifier.
     """
     if not kafka.idempotent:
         pytest.skip("the embedded broker cannot do this")

@@ -6,19 +6,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from tests.faults.rig import Rig
 from tests.faults.workload import Workload
 from tests.support.servers import Running
-
-
-@pytest.fixture
-def _apache_kafka(kafka: Running) -> None:
-    """Skip the test on the embedded broker, which has no transactions, truncation or added partitions."""
-    if not kafka.idempotent:
-        pytest.skip("the embedded broker cannot do this")
 
 
 @pytest_asyncio.fixture

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka.admin import NewTopic
 
 from app.notify.waiting import MOST_ALERTS
@@ -14,6 +15,7 @@ from tests.faults.rig import Rig, until
 from tests.faults.storm import Notifiers, Storm, numbers_of, open_storm
 from tests.support.receivers import Receiver, alert_of, receiving, response
 
+pytestmark = pytest.mark.usefixtures("_apache_kafka")
 KILLS = 5
 ALERTS = 210
 MOST_BYTES = 200 * 1024 * 1024

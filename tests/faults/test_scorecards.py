@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import orjson
+import pytest
 
 from streams.exits import Exit
 from streams.store.base import Commit, Verdict
@@ -150,6 +151,7 @@ async def kill_command(rig: Rig, step: str, *arguments: str) -> None:
     assert status == -signal.SIGKILL, said
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 async def test_publishers_are_killed_at_each_step_while_a_worker_dies_and_its_shards_move(
     rig: Rig, workload: Workload
 ) -> None:

@@ -24,6 +24,7 @@ async def stopped(rig: Rig, workload: Workload) -> None:
     assert await worker.ended() == 0, worker.log
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 async def test_a_recreated_topic_is_refused(rig: Rig, workload: Workload) -> None:
     await stopped(rig, workload)
     await rig.recreate("lead-events")

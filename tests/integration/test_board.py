@@ -367,6 +367,7 @@ def test_it_stops_in_order_while_streams_are_open(live: Live) -> None:
         assert ended == [True]
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 def test_a_page_shows_what_an_event_was_until_the_log_forgets_it(live: Live) -> None:
     """The last test: it deletes the log."""
     asked = {"title": "Pricing guide", "form": "guide", "fields": {"phone": "+49 30 1234567"}, "path": "/guide"}

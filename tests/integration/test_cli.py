@@ -161,6 +161,7 @@ def test_more_copies_than_brokers_are_refused_in_kafkas_words(system: System) ->
 # status -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 def test_the_status_of_a_running_system_is_shown_at_a_glance(running: System) -> None:
     report = running.run("status", "--json")
     found = json.loads(report.stdout)
@@ -192,6 +193,7 @@ def test_the_status_of_a_system_without_topics_and_of_a_named_process_that_is_aw
 # doctor -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 def test_the_doctor_finds_no_fault_in_a_running_system(running: System) -> None:
     report = running.run("doctor", "--json")
 
@@ -410,6 +412,7 @@ def test_state_for_another_number_of_partitions_is_not_misread(running: System) 
     assert "set LEADGLOW_PARTITIONS=4" in result.stderr
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 def test_restore_agrees_with_workers_about_shards_without_state(running: System) -> None:
     assert running.run("restore").exit_code == 0
     assert running.run("restore", namespace=f"{running.settings.namespace}-new").exit_code == 0

@@ -47,6 +47,7 @@ def leads(board: CollectorProcess) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 def test_a_backlog_without_workers_is_said_everywhere_until_it_is_scored(stopped: tuple[System, int]) -> None:
     system, arrival = stopped
     exported = system.run("leads", "export")

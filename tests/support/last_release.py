@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -14,7 +15,9 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 def unpack_release(folder: Path, commit: str = LAST_RELEASE) -> Path | None:
-    """Unpack the code of a commit; None if this clone does not have it, or is none."""
+    """Unpack the code of a commit; None if this clone does not have it, or there is no git."""
+    if shutil.which("git") is None:
+        return None
     command = ["git", "archive", "--format=tar", commit, "app", "streams"]
     packed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     if packed.returncode:
