@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streams.scoring.account_ids import ranking_of
 from streams.scoring.account_state import Account
-from streams.scoring.accounts import change_account, note_contribution, ranked_at, score_of, settle_account
+from streams.scoring.accounts import change_account, ends_at, note_contribution, ranked_at, score_of, settle_account
 from streams.scoring.event import Contribution, Control, Erase, LeadEvent
 from streams.scoring.lead import State
 from streams.scoring.outcome import Crossing, Outcome
@@ -27,9 +27,11 @@ MOVED = Cause("moved")
 def contribute(leads: Leads, record: Contribution, state: State | None) -> None:
     """Note what a lead gives to an account, and decide its stages."""
     known = state if isinstance(state, Account) else None
-    account = known or Account(record.card, record.account)
     if known is not None:
-        settle_change(leads, known)
+        _settle_change(leads, known)
+        known = None if _has_ended(leads, known, record.arrival) else known
+    account = known or Account(record.card, record.account)
+    was_empty = known is not None and not known.members
     rule = leads.rules.accounts.get(record.card)  # None if this shard has not read the scorecards of the lead's yet
     previous = score_of(rule, account) if rule is not None else 0
     if not note_contribution(account, record):
@@ -40,9 +42,27 @@ def contribute(leads: Leads, record: Contribution, state: State | None) -> None:
     if rule is not None:
         cause = Cause(record.cause, quiet=record.quiet)
         _note_transitions(leads, account, settle_account(rule, account, cause, previous), leads.rules)
+    if was_empty or not account.members:
+        leads.outcome.due[account.id] = ends_at(leads.rules, account)
 
 
-def settle_change(leads: Leads, account: Account) -> None:
+def advance_account(leads: Leads, account: Account, now_ms: int) -> None:
+    """Settle an account by the last change of the scorecards; remove one that ended by ``now_ms``."""
+    _settle_change(leads, account)
+    if not _has_ended(leads, account, now_ms):
+        leads.outcome.due[account.id] = ends_at(leads.rules, account)
+        return
+    leads.states[account.id] = leads.outcome.blobs[account.id] = leads.outcome.due[account.id] = None
+    leads.outcome.ranks.setdefault(ranking_of(account.card), {})[account.id] = None
+    leads.touched_accounts.pop(account.id, None)
+
+
+def _has_ended(leads: Leads, account: Account, now_ms: int) -> bool:
+    end_ms = ends_at(leads.rules, account)
+    return end_ms is not None and end_ms <= now_ms
+
+
+def _settle_change(leads: Leads, account: Account) -> None:
     """Settle an account by the last change of the scorecards, while there are leads that are not settled."""
     if leads.change is not None:
         lost, changed = change_account(leads.change, account)

@@ -6,6 +6,7 @@ tell when a published score changes, also by fading.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -88,6 +89,17 @@ def change_account(change: RulesChange, account: Account) -> tuple[list[Transiti
             account.latches[stage.key] = Latch(*before)
             account.latches[stage.key].silent = True
     return lost, [] if new is None else settle_account(new, account, change.cause, previous)
+
+
+def ends_at(rules: Rules, account: Account) -> int | None:
+    """When an account without leads ends, if no lead comes to it before; None for never.
+
+    It keeps the places of its former leads for the time after which visitors are forgotten. One that was in a stage
+    does not end, because the ids of its next alerts must differ.
+    """
+    if rules.forget is None or account.members or account.latches or math.isinf(rules.forget.visitors_ms):
+        return None
+    return max((at for _, at in account.left.values()), default=account.seen_ms) + int(rules.forget.visitors_ms)
 
 
 def _flip(stage: StageRule, account: Account, cause: Cause, previous: float) -> Transition:

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from streams.scoring import controls
 from streams.scoring.account_state import Account
-from streams.scoring.account_steps import leave_by, store_accounts
-from streams.scoring.account_steps import settle_change as settle_account_change
+from streams.scoring.account_steps import advance_account, leave_by, store_accounts
 from streams.scoring.accounts import values_of
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import bound_next_change, next_look
@@ -172,7 +171,7 @@ class Scorer(Leads):
             let_time_pass(self, lead_id, now_ms)
             lead = self.states[lead_id]
             if isinstance(lead, Account):
-                settle_account_change(self, lead)
+                advance_account(self, lead, now_ms)
                 continue
             if not isinstance(lead, Lead):
                 self.outcome.due[lead_id] = look_at(self.rules, lead_id, lead, now_ms)

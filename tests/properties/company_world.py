@@ -67,9 +67,9 @@ class CompanyShard(Replay):
         return at_offset(outcome.forwards, self.offset) + self._tell(lead_ids, self.clock_ms, "event")
 
     def run_timer(self, now_ms: int, cause: str = "decay") -> list[Forward]:
-        """Advance every lead, also those that are not due, and tell accounts."""
+        """Advance every lead and account, also those that are not due, and tell accounts."""
         self.clock_ms = max(self.clock_ms, now_ms)
-        lead_ids = [lead_id for lead_id in self.blobs if not lead_id.startswith("\x01") or cause != "decay"]
+        lead_ids = list(self.blobs)
         for lead_id in lead_ids:
             self.advance_lead(lead_id, now_ms)
         return at_offset(self._ended(self.end_step()), self.offset) + self._tell(lead_ids, now_ms, cause)

@@ -16,7 +16,7 @@ from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Retra
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
-from streams.scoring.scorecard import Accounts, Model, Stage
+from streams.scoring.scorecard import Accounts, Forgetting, Model, Stage
 from tests.properties.company_world import PARTITIONS, World
 from tests.properties.strategies import Fact, a_model, chances, some_inputs
 
@@ -42,7 +42,7 @@ def with_accounts(chance: Random, model: Model) -> Model:
         key = chance.choice(("company", "email domain"))
         accounts = Accounts(key, roll_up, top, stages[: chance.randint(0, 2)])
         cards.append(replace(card, accounts=accounts if chance.random() < 0.8 else None))
-    return replace(model, scorecards=tuple(cards))
+    return replace(model, scorecards=tuple(cards), forget=Forgetting())
 
 
 def a_fact(chance: Random, fact: Fact) -> Fact:
@@ -147,6 +147,28 @@ def test_after_a_loss_of_everything_not_committed_accounts_are_right_again(chanc
         world.rebuild(partition)
     world.rest(now_ms)
     assert world.accounts() == world.given(now_ms)
+
+
+@settings(max_examples=20)
+@given(chances)
+def test_accounts_without_leads_end_whether_or_not_timers_run(chance: Random) -> None:
+    """A lead that is moved from company to company leaves nothing behind for ever, and no contribution is lost."""
+    model = replace(
+        with_accounts(chance, a_model(chance)), forget=Forgetting(visitors_ms=chance.choice((1.0, 7.0)) * DAY_MS)
+    )
+    rules = Rules(model)
+    world, now_ms = live(chance, rules)
+    world.rest(now_ms)
+    for later_ms in (0, 6 * DAY_MS, 30 * DAY_MS):
+        world.rest(now_ms + later_ms)
+        assert world.accounts() == world.given(now_ms + later_ms)
+    states = [shard.state(lead_id) for shard in world.shards for lead_id in shard.blobs]
+    assert all(state.members or state.latches for state in states if isinstance(state, Account))
+    person = PEOPLE[0]
+    back_ms = now_ms + 31 * DAY_MS
+    world.put(a_fact(chance, some_inputs(chance, DAY_MS, most=1)[0][0]).event(world.rules, back_ms, person.id))
+    world.rest(back_ms)
+    assert world.accounts() == world.given(back_ms)
 
 
 @settings(max_examples=12)

@@ -11,6 +11,8 @@ import pytest
 from app.scorecards.differences import find_differences
 from streams.scorefile import load
 from streams.scorefile.models import canonical
+from streams.scoring.account_ids import account_id
+from streams.scoring.account_state import Account
 from streams.scoring.event import ANONYMOUS, USER, Contribution, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
@@ -254,6 +256,66 @@ def test_a_forgotten_lead_leaves_its_account() -> None:
     (left,) = [forward.item for forward in shard.end_step().forwards]
     assert isinstance(left, Contribution)
     assert (left.account, left.score, left.at, left.cause) == ("acme", None, START_MS + LEADS_MS, "forgotten")
+
+
+STAYS = replace(CARD, accounts=Accounts("company"), stages=())
+REACHES = replace(STAYS, accounts=Accounts("company", stages=(Stage("target", 5.0, 2.0, handoff=True),)))
+
+
+def moved(card: Scorecard, companies: int) -> ShardDriver:
+    """A lead with a score that was moved from company to company, a day in each."""
+    shard = seen(rules=Rules(Model(SIGNALS, (card,), forget=Forgetting())))
+    for day in range(companies):
+        at_ms = START_MS + day * DAY_MS
+        shard.take(event("page", at_ms, rules=shard.rules, traits={"company": f"Company {day}"}))
+        shard.take(Contribution("main", f"company {day}", "u", 10, day, at_ms, at_ms))
+        shard.drain()
+    return shard
+
+
+def companies_of(shard: ShardDriver) -> list[str]:
+    return [state.value for i in shard.blobs if isinstance(state := shard.state(i), Account)]
+
+
+def test_a_company_without_leads_ends_as_a_visitor_is_forgotten() -> None:
+    shard, last_ms = moved(STAYS, 3), START_MS + 2 * DAY_MS
+    account = account_id("main", "company 0")
+    shard.play(Contribution("main", "company 0", "u", None, 9, last_ms, last_ms))
+    assert shard.end_step().due == {account: last_ms + VISITORS_MS}
+    shard.advance_lead(account, last_ms + VISITORS_MS - 1)
+    assert companies_of(shard) == ["company 0", "company 1", "company 2"]
+    shard.advance_lead(account, last_ms + VISITORS_MS, "")
+    outcome = shard.end_step()
+    assert (outcome.blobs, outcome.due) == ({account: None}, {account: None})
+    assert companies_of(shard) == ["company 1", "company 2"]
+
+
+def test_a_company_to_which_a_lead_comes_again_does_not_end() -> None:
+    shard, back_ms = moved(STAYS, 2), START_MS + 2 * DAY_MS
+    account = account_id("main", "company 0")
+    shard.play(Contribution("main", "company 0", "u", 7, 9, back_ms, back_ms))
+    assert shard.end_step().due == {account: None}
+    shard.advance_lead(account, back_ms + 10 * VISITORS_MS)
+    assert "company 0" in companies_of(shard)
+
+
+def test_a_company_that_ended_begins_anew_whoever_comes_upon_it() -> None:
+    back_ms = START_MS + DAY_MS + VISITORS_MS
+    again = Contribution("main", "company 0", "v", 7, 9, back_ms, back_ms)
+    by_timer, by_record = moved(STAYS, 2), moved(STAYS, 2)
+    by_timer.advance_lead(account_id("main", "company 0"), back_ms)
+    assert companies_of(by_timer) == ["company 1"]
+    for shard in (by_timer, by_record):
+        shard.take(again)
+    assert by_timer.blobs == by_record.blobs
+
+
+def test_a_company_that_was_in_a_stage_stays_for_the_ids_of_its_next_alerts() -> None:
+    shard, far_ms = moved(REACHES, 2), START_MS + 10 * VISITORS_MS
+    shard.advance_lead(account_id("main", "company 0"), far_ms)
+    shard.take(Contribution("main", "company 0", "v", 7, 9, far_ms, far_ms))
+    entered = [t for t in shard.transitions if (t.kind, t.lead_id) == ("entered", "account:company 0")]
+    assert [t.episode for t in entered] == [1, 2]
 
 
 def test_every_upgrade_puts_every_lead_into_the_schedule_once() -> None:
