@@ -76,6 +76,7 @@ class Keyring:
         self._any_origin = any(key.any_origin for key in self.keys)
         self._buckets = Buckets()
         self._new_ids = NewIds(randbits(64))
+        self._new_traits = NewIds(randbits(64))
 
     def admit(
         self, write_key: str, origin: str, remote: str, calls: int, now_s: float, *, in_query: bool = False
@@ -107,6 +108,10 @@ class Keyring:
         """How many of the ids in a call are the first of their kind today; REFUSED if the key may name no more."""
         return 0 if key.new_ids is None else self._new_ids.admit(key.name, key.new_ids, remote, ids, now_ms)
 
+    def admit_traits(self, key: Key, remote: str, traits: Sequence[str], now_ms: int) -> int:
+        """The same for the traits in a call, of which the key may name as many sets as ids."""
+        return 0 if key.new_ids is None else self._new_traits.admit(key.name, key.new_ids, remote, traits, now_ms)
+
     def check_public(self, write_key: str) -> str:
         """Return a key from a URL, unless it is a server key, which must not be in a URL.
 
@@ -129,6 +134,7 @@ class Keyring:
         names = {key.name for key in self.keys}
         self._buckets.inherit(old._buckets, names)
         self._new_ids.inherit(old._new_ids, names)
+        self._new_traits.inherit(old._new_traits, names)
 
     def _key_of(self, shown: str) -> Key:
         if not shown:

@@ -151,7 +151,7 @@ _KEY = struct_of(
         "origins": Field(_ORIGINS, "the pages that may use a public key, or `any`"),
         "rate": Field(_RATE, "the highest rate of all senders together"),
         "address_rate": Field(_RATE, "the highest rate of one address"),
-        "new_ids": Field(_NEW_IDS, "how many ids of leads its events may name on a day"),
+        "new_ids": Field(_NEW_IDS, "how many ids of leads its events may name on a day, and how many sets of traits"),
     },
     "{name: site, write_key: wk_…, origins: [https://acme.example]}",
 )

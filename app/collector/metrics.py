@@ -69,6 +69,12 @@ class Metrics:
             ["key"],
             registry=r,
         )
+        self.new_traits = Counter(
+            "leadglow_collector_new_traits",
+            "Sets of traits in events of a key with a bound, each counted once a day, by the name of the key",
+            ["key"],
+            registry=r,
+        )
         self.automated = Counter(
             "leadglow_collector_calls_automated",
             "Events marked as made by a machine, by reason",

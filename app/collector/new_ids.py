@@ -1,11 +1,13 @@
-"""Bound how many ids of leads the events of a public key may name on a day, in bounded memory. Pure.
+"""Bound how many ids and traits of leads the events of a public key may name on a day, in bounded memory. Pure.
 
-Each new id makes a lead, which costs memory in Redis for weeks. A public key is visible to anybody, so without a bound
-a stranger could make as many leads as its rate allows calls: 86 million a day.
+Each new id makes a lead, which costs memory in Redis for weeks, and any trait may name another company for its lead. A
+public key is visible to anybody, so without a bound a stranger could make as many leads and companies as its rate
+allows calls: 86 million a day.
 """
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -14,6 +16,7 @@ from xxhash import xxh3_128_intdigest
 
 from app.collector.inbound import Call
 from app.collector.rates import network_of
+from streams.events.calls import traits_of
 from streams.events.identities import identities, previous_identity, record_key
 from streams.events.rejects import Refused
 from streams.units import DAY_MS
@@ -127,6 +130,12 @@ def ids_of(call: Call) -> list[str]:
         owner = record_key(call).decode()
         return [owner] if owner else []
     return _joined_ids(call)
+
+
+def traits_in(call: Call) -> list[str]:
+    """The traits in a call as one text, as which scorecards would see them; none if it has none."""
+    traits = traits_of(call)
+    return [] if traits is None else [json.dumps(traits, sort_keys=True)]
 
 
 def _joined_ids(call: dict[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from app.collector.inbound import BadCall, Call, Delivery, Inbound
 from app.collector.keyring import Key, Keyring
 from app.collector.machines import MachineDetector, mark_automated
 from app.collector.metrics import Metrics
-from app.collector.new_ids import REFUSED, ids_of
+from app.collector.new_ids import REFUSED, ids_of, traits_in
 from app.collector.vocabulary import CLICKED, HEAD, OPENED
 from streams.clock import monotonic_s, now_ns
 from streams.events.outgoing import Outgoing
@@ -123,20 +123,23 @@ class Reception:
         return kept
 
     def _within_new_ids(self, inbound: Inbound, calls: list[Call], key: Key, delivery: Delivery) -> list[Call]:
-        """The calls that name no more new ids than a key may; the others are rejected.
+        """The calls that name no more new ids and traits than a key may; the others are rejected.
 
         A refusal of the whole request would make trackers send it again for the rest of the day.
         """
-        kept, new = list[Call](), 0
+        kept, new_ids, new_traits, remote, at_ms = list[Call](), 0, 0, inbound.remote, inbound.received_ms
         for call in calls:
-            count = self.keyring.admit_ids(key, inbound.remote, ids_of(call), inbound.received_ms)
-            if count == REFUSED:
+            ids = self.keyring.admit_ids(key, remote, ids_of(call), at_ms)
+            traits = REFUSED if ids == REFUSED else self.keyring.admit_traits(key, remote, traits_in(call), at_ms)
+            if traits == REFUSED:
                 delivery.bad.append(BadCall(json.dumps(call).encode(), TOO_MANY_IDS, REASONS[TOO_MANY_IDS]))
             else:
                 kept.append(call)
-                new += count
-        if new:
-            self._metrics.new_ids.labels(key.name).inc(new)
+                new_ids, new_traits = new_ids + ids, new_traits + traits
+        if new_ids:
+            self._metrics.new_ids.labels(key.name).inc(new_ids)
+        if new_traits:
+            self._metrics.new_traits.labels(key.name).inc(new_traits)
         return kept
 
     async def _publish(

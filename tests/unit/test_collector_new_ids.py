@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,14 +12,25 @@ import pytest
 from app.collector.inbound import Delivery, Inbound
 from app.collector.keyring import PUBLIC_NEW_IDS, PUBLIC_RATE, Key, Keyring, parse_keys
 from app.collector.metrics import Metrics
-from app.collector.new_ids import BITS, MIN_BYTES, REFUSED, KnownIds, NewIds, ids_of
+from app.collector.new_ids import BITS, MIN_BYTES, REFUSED, KnownIds, NewIds, ids_of, traits_in
 from app.collector.reception import EventSettings, Reception
+from streams.events.codec import Codec
 from streams.events.identities import email_id
 from streams.events.outgoing import Outgoing
+from streams.scorefile import load
+from streams.scoring.account_ids import is_account
+from streams.scoring.event import LeadEvent
+from streams.scoring.rules import Rules
 from streams.units import DAY_MS
+from tests.properties.driver import ShardDriver
+from tests.properties.strategies import START_MS
 
 FILE = "leadglow_keys: 1\nkeys: [{{name: a, write_key: wk, origins: {origins}{more}}}]\n"
 SEED = 7
+COMPANIES = """leadglow: 1
+signals: {visit: {event: page, half_life: 14d}}
+scorecards: {main: {points: {visit: 10}, accounts: {key: firm}}}
+"""
 
 
 def bounds_of(origins: str, more: str = "") -> tuple[int, int] | None:
@@ -134,6 +147,69 @@ def test_every_id_that_can_make_a_lead_counts(call: dict[str, Any], expected: li
     assert ids_of(call) == expected
 
 
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [{"type": "identify", "userId": "u", "traits": {"company": f"Company {i}"}} for i in range(9)],
+        [{"type": "group", "userId": "u", "groupId": f"g{i}"} for i in range(9)],
+        [{"type": "page", "userId": "u", "context": {"traits": {"email": f"a@c{i}.example"}}} for i in range(9)],
+        [{"type": "track", "userId": "u", "event": "e", "context": {"traits": {"a": {"b": i}}}} for i in range(9)],
+    ],
+)
+async def test_one_lead_cannot_name_companies_without_end(calls: list[dict[str, Any]]) -> None:
+    """Any trait may be the key of accounts, in any type of call; those of the day still count."""
+    sent, metrics = await received([*calls, calls[1], {"type": "page", "userId": "u"}], Key("a", True, new_ids=(3, 3)))
+    assert [each.topic for each in sent] == ["web"] * 5 + ["rejected"] * 6
+    assert {dict(each.headers)["reason"] for each in sent[5:]} == {b"too_many_ids"}
+    value = metrics.registry.get_sample_value
+    assert value("leadglow_collector_new_traits_total", {"key": "a"}) == 3
+    assert value("leadglow_collector_new_ids_total", {"key": "a"}) == 1
+
+
+@pytest.mark.usefixtures("implementation")
+async def test_a_stranger_cannot_make_more_companies_than_the_bound() -> None:
+    """From the collector to the states of a shard: an identify for each of 300 companies, of which 20 may be named."""
+    rules = Rules(load(COMPANIES))
+    calls = [{"type": "identify", "userId": "u", "traits": {"firm": f"Firm {i}"}} for i in range(300)]
+    sent, _ = await received(calls, Key("a", True, new_ids=(20, 20)))
+    shard, codec = ShardDriver(rules), Codec(rules.paths)
+    for i, each in enumerate(each for each in sent if each.topic == "web"):
+        record: Any = SimpleNamespace(value=each.value, timestamp=START_MS + i)
+        event = codec.decode_event(record)
+        assert isinstance(event, LeadEvent)
+        shard.take(event)
+        shard.drain()
+    assert sum(is_account(lead_id) for lead_id in shard.blobs) == 19  # the lead is still in the last one
+    for lead_id in list(shard.blobs):
+        shard.advance_lead(lead_id, START_MS + 61 * DAY_MS)
+    assert list(shard.blobs) == ["u"]
+
+
+def test_a_set_of_traits_is_one_whatever_its_order_and_its_lead() -> None:
+    one, other = ({"a": 1, "b": {"c": "x"}}, {"b": {"c": "x"}, "a": 1})
+    same = [{"type": "identify", "userId": user, "traits": traits} for user in "uv" for traits in (one, other)]
+    assert len({text for call in same for text in traits_in(call)}) == 1
+    assert traits_in({"type": "identify", "traits": {}}) == traits_in({"type": "page"}) == []
+    assert traits_in({"type": "identify", "traits": {"a": "\ud800"}})
+
+
+def test_a_changed_keys_file_does_not_begin_the_day_of_traits_anew() -> None:
+    old, new = (Keyring([Key("a", True, new_ids=(1, 1), write_key=key)]) for key in ("w", "other"))
+    assert old.admit_traits(old.keys[0], "", ["x"], 0) == 1
+    new.inherit_usage(old)
+    assert [new.admit_traits(new.keys[0], "", [each], 0) for each in "xy"] == [0, REFUSED]
+
+
+async def received(calls: list[dict[str, Any]], key: Key) -> tuple[list[Outgoing], Metrics]:
+    """The records that a request with these calls makes."""
+    keys = Keyring([replace(key, any_origin=True, write_key="w")])
+    kept, metrics = Kept(), Metrics()
+    watched: Any = type("Watched", (), {"value": keys})()
+    reception = Reception(EventSettings("web", "mail", "rejected"), kept, watched, metrics)
+    await reception.accept_tracked("segment", Inbound("POST", "/v1/batch"), lambda _: Delivery(list(calls), [], "w"))
+    return kept.records, metrics
+
+
 class Kept:
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
@@ -143,14 +219,10 @@ class Kept:
 
 
 async def test_an_event_over_the_bound_is_rejected_with_its_bytes_and_the_others_are_taken() -> None:
-    keys = Keyring([Key("a", True, any_origin=True, new_ids=(1, 1), write_key="w")])
-    kept, metrics = Kept(), Metrics()
-    watched: Any = type("Watched", (), {"value": keys})()
-    reception = Reception(EventSettings("web", "mail", "rejected"), kept, watched, metrics)
     calls = [{"type": "page", "messageId": f"m{i}", "anonymousId": who} for i, who in enumerate("xyx")]
-    await reception.accept_tracked("segment", Inbound("POST", "/v1/batch"), lambda _: Delivery(list(calls), [], "w"))
-    assert [json.loads(each.value or b"")["anonymousId"] for each in kept.records if each.topic == "web"] == ["x", "x"]
-    (reject,) = [each for each in kept.records if each.topic == "rejected"]
+    sent, metrics = await received(calls, Key("a", True, new_ids=(1, 1)))
+    assert [json.loads(each.value or b"")["anonymousId"] for each in sent if each.topic == "web"] == ["x", "x"]
+    (reject,) = [each for each in sent if each.topic == "rejected"]
     assert json.loads(reject.value or b"") == calls[1]
     assert ("reason", b"too_many_ids") in reject.headers
     value = metrics.registry.get_sample_value
