@@ -87,7 +87,7 @@ class EndpointTokens(AbstractTokenProvider):  # type: ignore[misc]
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ANSWER_S), headers=headers) as session,
                 session.post(at.url, **options) as response,
             ):
-                return self._read_answer(response.status, await response.content.read(MAX_ANSWER_BYTES))
+                return self._read_answer(response.status, await _read_body(response.content))
         except (aiohttp.ClientError, TimeoutError) as error:
             msg = f"the token endpoint {at.url} cannot be reached ({error or type(error).__name__})"
             raise NoToken(msg) from None
@@ -112,6 +112,14 @@ class EndpointTokens(AbstractTokenProvider):  # type: ignore[misc]
         if status >= 500 or status == 429:
             raise NoToken(msg)
         raise TokenRefused(msg)
+
+
+async def _read_body(content: aiohttp.StreamReader) -> bytes:
+    """A body, however many parts it comes in; no more of it than an answer may have."""
+    body = bytearray()
+    while part := await content.read(MAX_ANSWER_BYTES - len(body)):
+        body += part
+    return bytes(body)
 
 
 class MskTokens(AbstractTokenProvider):  # type: ignore[misc]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 import ssl
 from base64 import urlsafe_b64decode
@@ -148,6 +150,24 @@ async def test_a_scope_is_asked_for(secret: Path) -> None:
         assert await tokens_of(web, secret, "kafka:all").token() == "t"
 
     assert web.requests[0].body == b"grant_type=client_credentials&scope=kafka%3Aall"
+
+
+async def test_a_token_that_comes_in_two_parts_is_whole(secret: Path) -> None:
+    body = json.dumps({"access_token": "t" * 4000}).encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"credentials")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:2000])
+        await writer.drain()
+        with contextlib.suppress(TimeoutError):  # the client waits for the rest, and does not hang up
+            await asyncio.wait_for(reader.read(1), 0.1)
+        writer.write(body[2000:])
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        host, port = server.sockets[0].getsockname()
+        assert await EndpointTokens(Endpoint(f"http://{host}:{port}", "worker", secret)).token() == "t" * 4000
 
 
 @pytest.mark.parametrize(
