@@ -67,7 +67,12 @@ class KafkaSettings(BaseSettings):
     @field_validator("kafka_ca_file", "kafka_client_certificate", "kafka_client_key", "kafka_oauth_client_secret_file")
     @classmethod
     def _require_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
+        try:
+            missing = value is not None and not value.is_file()
+        except OSError as error:  # its folder is another user's
+            msg = f"{value} cannot be read ({error.strerror})"
+            raise ValueError(msg) from None
+        if missing:
             msg = f"there is no file {value}"
             raise ValueError(msg)
         return value

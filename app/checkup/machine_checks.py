@@ -72,19 +72,28 @@ def check_files(settings: Settings, load: dict[str, Callable[[Path], object]]) -
         path: Path | None = getattr(settings, name)
         if path is None:
             continue
-        if not path.exists():
-            _report_missing(findings, name, path)
-            continue
         try:
-            read(path)
-        except YamlFileError as error:
-            findings.fault(f"{variable(name)}: {error}")
-        else:
-            findings.ok(f"{variable(name)}: {path} can be used")
-        if name in SECRET:
-            _check_private(findings, name, path)
+            _check_file(findings, name, path, read)
+        except OSError as error:  # of a file or folder that is another user's
+            findings.fault(
+                f"{variable(name)}: {path} cannot be read ({error.strerror}): allow it to the user that runs this."
+            )
     _check_audit_log(findings, settings.audit_log)
     return findings.found
+
+
+def _check_file(findings: Findings, name: str, path: Path, read: Callable[[Path], object]) -> None:
+    if not path.exists():
+        _report_missing(findings, name, path)
+        return
+    try:
+        read(path)
+    except YamlFileError as error:
+        findings.fault(f"{variable(name)}: {error}")
+    else:
+        findings.ok(f"{variable(name)}: {path} can be used")
+    if name in SECRET:
+        _check_private(findings, name, path)
 
 
 def _check_audit_log(findings: Findings, target: str) -> None:

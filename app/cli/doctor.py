@@ -27,7 +27,7 @@ from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
 from app.cli.unreachable import redis_fault, redis_place
 from app.settings import Settings
-from app.settings_source import load_settings, read_variable
+from app.settings_source import SettingsError, load_settings, read_variable
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.partition_numbers import explain_unfinished
@@ -127,6 +127,9 @@ async def _check_kafka(settings: Settings, processes: list[str]) -> list[Finding
             found += check_kafka(settings, brokers, topics, await _count_shards(settings))
             if (model := _load_model(settings)) is not None:
                 found += check_lasting(settings, topics, model)
+    except SettingsError as wrong:
+        for problem in wrong.problems:
+            findings.fault(problem)
     except CommandError as fault:
         findings.fault(str(fault))
     return found + findings.found

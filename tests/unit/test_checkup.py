@@ -23,6 +23,7 @@ from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
 from app.log_gaps import ShardPlace
 from app.permissions import PERMISSIONS
+from app.private_files import write_private
 from app.settings import Settings
 from app.topic_settings import TopicState, topic_specs
 from streams.store.base import Control
@@ -247,6 +248,18 @@ def test_files_are_read_as_their_processes_do_and_secrets_are_for_the_owner_alon
         assert words in text
     for words, text in zip(("use the published", "(mode 640)"), told(found, Level.WARNING), strict=True):
         assert words in text
+
+
+def test_a_file_that_this_user_cannot_read_is_a_fault(tmp_path: Path) -> None:
+    def read(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    write_private(key := tmp_path / "key.pem", "a key of another user")
+    settings = Settings(kafka_tls=True, kafka_client_certificate=key, kafka_client_key=key)
+    (finding,) = check_files(settings, {"kafka_client_key": read})
+
+    assert finding.level is Level.FAULT
+    assert finding.text.startswith(f"LEADGLOW_KAFKA_CLIENT_KEY: {key} cannot be read (Permission denied)")
 
 
 @pytest.mark.parametrize(

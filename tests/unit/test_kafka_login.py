@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from app.checkup.findings import Level
+from app.cli import doctor
 from app.kafka_login import faust_credentials, kafka_options, make_tokens
 from app.loop import run_long
 from app.private_files import write_private
@@ -101,6 +104,26 @@ def test_a_connection_closes_although_the_server_does_not(
     with silent_server(certificates) as (port, ended):
         run(connect_and_close(port))
         assert ended.result(5) == "all is sent"
+
+
+async def test_doctor_names_a_certificate_that_cannot_be_used_among_its_findings(certificates: Certificates) -> None:
+    settings = Settings(
+        kafka_tls=True, kafka_client_certificate=certificates.client, kafka_client_key=certificates.server
+    )
+    (finding,) = await doctor._check_kafka(settings, [])
+    assert (finding.level, finding.area) == (Level.FAULT, "kafka")
+    assert "LEADGLOW_KAFKA_CLIENT_KEY cannot be used" in finding.text
+
+
+def test_a_file_in_a_folder_of_another_user_is_a_mistake_in_the_settings(
+    secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(ValidationError, match=f"{secret} cannot be read .Permission denied."):
+        Settings(kafka_client_key=secret)
 
 
 # Tokens of an endpoint ----------------------------------------------------------------------------------------------
