@@ -12,10 +12,14 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from app.kafka_rights import describe_topics
 from app.settings import Settings, variable
-from streams.units import DAY_MS
+from streams.events.times import LAST_MS
+from streams.units import DAY_MS, format_duration
 
-ANY_TIMESTAMP: Final = {"message.timestamp.after.max.ms": str(2**63 - 1)}
-"""Our topics accept any timestamp that a source topic accepted, as a wrong clock would stop the intake otherwise."""
+_AHEAD: Final = "message.timestamp.after.max.ms"
+ANY_TIMESTAMP: Final = {_AHEAD: str(2**63 - 1)}
+"""Our topics accept any timestamp that a source topic accepted, as a wrong clock would stop the intake otherwise.
+
+Brokers know this setting from Kafka 3.6 on; from 4.0 on, a topic without it accepts one hour."""
 SET_FOR_TOPIC: Final = 1
 """Kafka's number for a setting that the topic itself has, in contrast to a default."""
 _UPDATE: Final = "run `leadglow topics create --update`"
@@ -143,7 +147,8 @@ async def update_topic(admin: AIOKafkaAdminClient, spec: TopicSpec, state: Topic
     Kafka's request replaces all settings of a topic, so those that stay are sent as well.
     """
     kept = {name: state.configs[name] for name in state.own}
-    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=kept | spec.configs)
+    ours = spec.configs | (ANY_TIMESTAMP if _AHEAD in state.configs else {})
+    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=kept | ours)
     replies: list[Any] = await admin.alter_configs([resource])
     error, why, *_ = replies[0].resources[0]
     return "" if not error else str(why or for_code(error).__name__)
@@ -153,7 +158,7 @@ def differences(spec: TopicSpec, state: TopicState) -> list[Difference]:
     """What is not as it should be, other than the number of partitions. Nothing for a source topic."""
     if spec.is_source:
         return []
-    found = [_policy(spec, state), _retention(spec, state), _timestamps(spec, state), _in_sync(spec, state)]
+    found = [check(spec, state) for check in (_policy, _retention, _timestamps, _ahead, _in_sync)]
     if state.replicas < spec.replicas:
         text = (
             f"{spec.name} has {_count(state.replicas, 'replica')} of a partition instead of {spec.replicas}, so the "
@@ -194,6 +199,17 @@ def _timestamps(spec: TopicSpec, state: TopicState) -> Difference | None:
         return None
     text = f"{spec.name} has {name}={actual}, which replaces the arrival of events by the time of copying: {_UPDATE}."
     return Difference(name, text)
+
+
+def _ahead(spec: TopicSpec, state: TopicState) -> Difference | None:
+    actual = int(state.configs.get(_AHEAD, ANY_TIMESTAMP[_AHEAD]))
+    if actual >= LAST_MS:
+        return None
+    text = (
+        f"{spec.name} refuses records whose time is more than {format_duration(actual)} ahead ({_AHEAD}), so one "
+        f"from a source that accepts it stops the work: {_UPDATE}."
+    )
+    return Difference(_AHEAD, text)
 
 
 def _in_sync(spec: TopicSpec, state: TopicState) -> Difference | None:

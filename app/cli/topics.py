@@ -71,7 +71,7 @@ def create(
     """Create missing topics and check existing ones.
 
     Safe to repeat: existing topics are not changed without --update. Exit status 78 if an existing topic has a wrong
-    number of partitions or, unless it is a source topic, another cleanup policy, retention or kind of timestamps than
+    number of partitions or, unless it is a source topic, another cleanup policy, retention or rule for timestamps than
     the settings, or fewer replicas.
     """
     outcomes = run(_create(load_settings(), update, dry_run, print_line=not as_json), "asking Kafka")
@@ -127,7 +127,7 @@ async def _check(
     changeable = [each for each in found if each.setting != "replicas"]
     done = ""
     if update and changeable:
-        names = ", ".join(f"{each.setting}={spec.configs.get(each.setting, 'default')}" for each in changeable)
+        names = ", ".join(f"{each.setting}={(spec.configs | ANY_TIMESTAMP)[each.setting]}" for each in changeable)
         done = f", {'would be set' if dry_run else 'set'}: {names}"
         if not dry_run and (why := await update_topic(admin, spec, state)):
             raise CommandError(Exit.REFUSED, f"Kafka refused to change {spec.name}: {why}")

@@ -431,6 +431,12 @@ RIGHT = {"cleanup.policy": "delete", "retention.ms": str(28 * 86_400_000), "min.
         (3, {"min.insync.replicas": "1"}, "lead-events has min.insync.replicas=1 instead of 2"),
         (3, {"min.insync.replicas": "4"}, "lead-events has min.insync.replicas=4 but 3 replicas, so nothing can be w"),
         (3, {"message.timestamp.type": "LogAppendTime"}, "lead-events has message.timestamp.type=LogAppendTime"),
+        (
+            3,
+            {"message.timestamp.after.max.ms": "3600000"},
+            "lead-events refuses records whose time is more than 1h ahead",
+        ),
+        (3, {"message.timestamp.after.max.ms": str(2**63 - 1)}, ""),
     ],
 )
 def test_settings_of_a_topic_that_lose_records_or_keep_them_too_long_are_named(
