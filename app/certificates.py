@@ -16,6 +16,7 @@ from cryptography import x509
 from prometheus_client import Gauge
 
 from app.settings import Settings
+from streams.clock import now_ms
 
 log = logging.getLogger(__name__)
 _tasks: set[asyncio.Task[None]] = set()
@@ -34,12 +35,15 @@ def start_watching(settings: Settings, gauge: Gauge) -> None:
 async def watch_certificates(settings: Settings, gauge: Gauge) -> None:
     """Export the ends of all certificates for ever; returns at once if there are none."""
     servers = dict(_servers(settings))
-    files = {"ca file of Kafka": settings.kafka_ca_file, "client certificate": settings.kafka_client_certificate}
-    given = {name: path for name, path in files.items() if path is not None}
+    files = {
+        "ca file of Kafka": (settings.kafka_ca_file, authorities_end_s),
+        "client certificate": (settings.kafka_client_certificate, first_end_s),
+    }
+    given = {name: (path, read) for name, (path, read) in files.items() if path is not None}
     while servers or given:
-        for name, path in given.items():
+        for name, (path, read) in given.items():
             with suppress(OSError, ValueError):  # Kafka's client reports that
-                gauge.labels(name).set(await asyncio.to_thread(first_end_s, path))
+                gauge.labels(name).set(await asyncio.to_thread(read, path))
         failed = [name for name, place in servers.items() if not await _export_end(gauge, name, *place)]
         await asyncio.sleep(RETRY_S if failed else CHECK_S)
 
@@ -89,5 +93,18 @@ def first_end_s(path: Path) -> float:
     Raises:
         ValueError: there is none.
     """
-    found = x509.load_pem_x509_certificates(path.read_bytes())
-    return min(each.not_valid_after_utc.timestamp() for each in found)
+    return min(_ends_s(path))
+
+
+def authorities_end_s(path: Path) -> float:
+    """The same for a file of authorities: of those that are still valid, if any, as bundles keep others for years.
+
+    Raises:
+        ValueError: there is none.
+    """
+    ends_s = _ends_s(path)
+    return min((each for each in ends_s if each > now_ms() / 1000), default=max(ends_s))
+
+
+def _ends_s(path: Path) -> list[float]:
+    return [each.not_valid_after_utc.timestamp() for each in x509.load_pem_x509_certificates(path.read_bytes())]

@@ -5,6 +5,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from math import isnan
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +14,17 @@ from typing import Any
 import pytest
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.structs import TopicPartition
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from app.board import metrics as board
 from app.board.bounded_store import BoundedStore
 from app.board.state_watch import StateWatch
 from app.board.topic_gauges import TopicGauges
-from app.certificates import first_end_s, read_end_s, watch_certificates
+from app.certificates import authorities_end_s, first_end_s, read_end_s, watch_certificates
 from app.collector import metrics as collector
 from app.group_members import read_assignment
 from app.notify import metrics as notifier
@@ -102,6 +107,25 @@ async def test_the_end_of_a_certificate_is_read_from_the_server_and_from_the_fil
         task.cancel()
     assert registry.get_sample_value("leadglow_test", {"certificate": "ca file of Kafka"}) == end_s
     assert registry.get_sample_value("leadglow_test", {"certificate": "127.0.0.1:1"}) in {None, 0}
+
+
+@pytest.mark.parametrize(
+    ("ends_days", "expected_days"), [([-9, 400, 20], 20), ([-9, -2], -2), ([5], 5)], ids=["one", "all", "none"]
+)
+def test_authorities_that_have_ended_do_not_count_unless_all_have(
+    ends_days: list[int], expected_days: int, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    made = [
+        x509.CertificateBuilder(name, name, key.public_key(), 7, now - timedelta(99), now + timedelta(days)).sign(
+            key, hashes.SHA256()
+        )
+        for days in ends_days
+    ]
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in made))
+    assert authorities_end_s(bundle) == (now + timedelta(expected_days)).timestamp()
 
 
 async def test_without_certificates_none_are_watched() -> None:
