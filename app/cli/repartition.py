@@ -20,8 +20,10 @@ from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
 from app.repartition.controls import NotFinished
 from app.repartition.kafka_side import TopicUnfit, require_no_workers
 from app.repartition.plan import Plan, Refused, decode_plan
-from app.repartition.run import OthersWrite, Repartition, Report, open_move
+from app.repartition.progress import OnProgress
+from app.repartition.run import CopiesMissing, Repartition, open_move
 from app.repartition.situation import Situation, read_situation
+from app.repartition.stored_plan import OthersWrite
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.clock import monotonic_s
@@ -152,7 +154,7 @@ async def _read_situation(settings: Settings, to: int) -> Situation:
         return await read_situation(settings, move)
 
 
-async def _run(settings: Settings, to: int, report: Report) -> int:
+async def _run(settings: Settings, to: int, report: OnProgress) -> int:
     async with _open(settings, to) as (move, implementation):
         work = Repartition(settings, implementation, move, report)
         try:
@@ -193,7 +195,7 @@ def _faults(settings: Settings) -> Iterator[None]:
         raise redis_fault(settings, error) from None
     except (KafkaError, TimeoutError) as error:
         raise kafka_fault(settings, ear.reason or error) from None
-    except (Refused, TopicUnfit) as error:
+    except (Refused, TopicUnfit, CopiesMissing) as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
     except NotFinished as error:
         raise CommandError(Exit.TROUBLE, f"{error}: run the command again. Nothing was switched.") from None
@@ -247,7 +249,7 @@ def _print_done(to: int, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
+def _progress() -> Iterator[OnProgress]:
     """A progress bar for each step on stderr; a line for each if that is no terminal."""
     for name in WAITING:
         logging.getLogger(name).addHandler(logging.StreamHandler())

@@ -26,6 +26,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The old shards that are copied."""
     offsets: dict[int, int] = {}
     """Old partition -> its first record that belongs to the new shards."""
+    run: str = ""
+    """The command that may change it until the switch: each takes it over before it touches a copy."""
+
+    @property
+    def first_step(self) -> str:
+        """The id of the first step of the new shards, by which their copies are told from those of other commands."""
+        return f"repartition:{self.run}"
 
     def encode(self) -> str:
         """The plan as text."""

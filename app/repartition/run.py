@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
 
 from app.repartition import kafka_side
-from app.repartition.controls import Division, NotFinished, make_control, partition_of_source
+from app.repartition.controls import Division, NotFinished, make_control, parents_of, partition_of_source
 from app.repartition.old_shards import open_old_shards
-from app.repartition.plan import Plan, Refused, decode_plan
+from app.repartition.plan import Plan, Refused
+from app.repartition.progress import OnProgress, StepProgress
+from app.repartition.stored_plan import OthersWrite, StoredPlan
 from app.settings import Settings
 from app.wiring import find_crash_point, make_consumer, make_producer, make_topics
 from streams.clock import now_ms
 from streams.implementation import Implementation
-from streams.partition_numbers import FORMER, REPARTITION, former_numbers
+from streams.partition_numbers import FORMER, former_numbers
 from streams.publishing import sessions
 from streams.publishing.topic import ScorecardsTopic
 from streams.shard.position import MAX_OFFSET, Position
@@ -26,59 +26,29 @@ from streams.store.client import connect
 from streams.store.move import Move, MovedWrong
 from streams.transport.topics import partition_of
 
-Report = Callable[[str, int, int], None]
-"""Called with what is done, how much of it is done, and how much it is in all (0: unknown)."""
 FIRST_VERSION: Final = b"1"
 
 
-class OthersWrite(Exception):
-    """Something writes the state meanwhile."""
-
-
-@dataclass(slots=True)
-class Counter:
-    """Counts items of one step."""
-
-    doing: str
-    report: Report
-    total: int = 0
-    done: int = 0
-
-    def add(self, count: int) -> None:
-        """Count some more."""
-        self.done += count
-        self.report(self.doing, self.done, max(self.total, self.done))
+class CopiesMissing(Exception):
+    """The new shards are in force, and there is no copy for some of them."""
 
 
 class Repartition:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, implementation: Implementation, move: Move, report: Report) -> None:
+    def __init__(self, settings: Settings, implementation: Implementation, move: Move, report: OnProgress) -> None:
         """``settings`` have the old number of partitions."""
         self._settings = settings
         self._implementation = implementation
         self._move = move
         self._report = report
         self._reached = find_crash_point()
-        self._plan = ""
+        self._plan = StoredPlan(move)
 
     @property
     def plan(self) -> str:
         """The plan as it is in Redis; empty if there is none."""
-        return self._plan
-
-    # The plan --------------------------------------------------------------------------------------------------
-
-    async def _read_plan(self) -> Plan | None:
-        self._plan = await self._move.read_meta(REPARTITION)
-        return decode_plan(self._plan)
-
-    async def _write(self, plan: Plan | None, **fields: str) -> None:
-        text = "" if plan is None else plan.encode()
-        if not await self._move.replace_plan(self._plan, text, **fields):
-            msg = "another `leadglow repartition` runs, or has changed the plan: let that one end"
-            raise OthersWrite(msg)
-        self._plan = text
+        return self._plan.text
 
     # Running --------------------------------------------------------------------------------------------------
 
@@ -87,33 +57,31 @@ class Repartition:
 
         Raises:
             Refused, OthersWrite, MovedWrong: the old shards are in force, unless the step was a later one.
+            CopiesMissing: the new shards are in force.
             Mismatch: the state does not match the topic.
         """
-        plan, leads = await self._read_plan(), 0
+        plan, leads = await self._plan.read(), 0
         if plan is None:
             await self._require_no_workers()  # while a plan is there, workers refuse to start
             plan = Plan(old=self._move.old, new=self._move.new)
-            await self._write(plan)
         if plan.step == "copy":
+            plan = await self._plan.take_over(plan)  # the next write of another command fails
             leads = await self._move.count_leads()
             plan = await self._copy_and_switch(plan)
         if plan.step == "clean":
+            await self._require_copies(plan)
             await self._move.discard_old(plan.steps)
             await self._reached("repartition_cleaned")
-            plan = await self._enter(plan, "rename")
+            plan = await self._plan.change(plan, step="rename")
         if plan.step == "rename":
-            await self._move.put_in_place()
+            await self._require_copies(plan)
+            await self._move.put_in_place(plan.first_step)
             await self._reached("repartition_renamed")
-            plan = await self._enter(plan, "finish")
+            plan = await self._plan.change(plan, step="finish")
         await self._note(plan)
         await self._reached("repartition_noted")
-        await self._write(None)
+        await self._plan.replace(None)
         return leads
-
-    async def _enter(self, plan: Plan, step: Any) -> Plan:
-        plan = msgspec.structs.replace(plan, step=step)
-        await self._write(plan)
-        return plan
 
     async def _copy_and_switch(self, plan: Plan) -> Plan:
         await self._require_no_workers()
@@ -121,10 +89,11 @@ class Repartition:
         await self._reached("repartition_finished")
         controls = await self._move.read_controls()
         plan = await self._copy(plan, _steps_of(controls))
-        await self._put_controls(controls)
+        await self._put_controls(plan, controls)
         await self._verify(plan)
         await self._reached("repartition_verified")
         await self._require_no_workers()
+        await self._plan.require_own()
         await kafka_side.add_partitions(self._settings, self._move.new)
         await self._reached("repartition_added")
         controls = await self._move.read_controls()
@@ -135,7 +104,7 @@ class Repartition:
         offsets = {p: Position.from_fields(each).checkpoint for p, each in enumerate(controls)}
         former = [*former_numbers(await self._move.read_meta(FORMER)), self._move.old]
         plan = msgspec.structs.replace(plan, step="clean", offsets=offsets)
-        await self._write(plan, partitions=str(self._move.new), **{FORMER: msgspec.json.encode(former).decode()})
+        await self._plan.replace(plan, partitions=str(self._move.new), **{FORMER: msgspec.json.encode(former).decode()})
         await self._reached("repartition_switched")
         return plan
 
@@ -145,13 +114,25 @@ class Repartition:
         Raises:
             Refused: nothing has begun, partitions are added already, or the new shards are in force.
         """
-        plan = await self._read_plan()
+        plan = await self._plan.read()
         if plan is None:
             msg = "no repartition has begun."
             raise Refused(msg)
         if plan.step != "copy":
             msg = f"the new shards are in force: finish by `leadglow repartition --to {plan.new}`."
             raise Refused(msg)
+        await self._count_partitions_before(plan)
+        await self._drop_copies(plan)
+        count = await self._count_partitions_before(plan)
+        await self._plan.replace(None)
+        return count
+
+    async def _count_partitions_before(self, plan: Plan) -> int:
+        """The number of partitions of the topic, before they are added.
+
+        Raises:
+            Refused: they are.
+        """
         count = (await kafka_side.read_topics_of(self._settings))[self._settings.lead_events]
         if count == plan.new:
             msg = (
@@ -159,8 +140,6 @@ class Repartition:
                 f"{plan.old}: finish by `leadglow repartition --to {plan.new}`."
             )
             raise Refused(msg)
-        await self._move.drop_copies()
-        await self._write(None)
         return count
 
     # Steps ----------------------------------------------------------------------------------------------------
@@ -195,17 +174,21 @@ class Repartition:
 
     async def _copy(self, plan: Plan, steps: Mapping[int, str]) -> Plan:
         if plan.steps != steps:
-            await self._move.drop_copies()
-            plan = msgspec.structs.replace(plan, steps=dict(steps), copied=())
-            await self._write(plan)
+            plan = await self._drop_copies(plan)
+            plan = await self._plan.change(plan, steps=dict(steps))
         counter = self._counter("copying")
         counter.total = await self._move.count_items()
         for shard in range(self._move.old):
             if shard not in plan.copied:
                 await self._move.copy_shard(shard, counter.add)
                 await self._reached("repartition_copied")
-                plan = msgspec.structs.replace(plan, copied=(*plan.copied, shard))
-                await self._write(plan)
+                plan = await self._plan.change(plan, copied=(*plan.copied, shard))
+        return plan
+
+    async def _drop_copies(self, plan: Plan) -> Plan:
+        """Remove what was copied; the plan without it is written first, so that no other command can switch to it."""
+        plan = await self._plan.take_over(plan, steps={}, copied=())
+        await self._move.drop_copies()
         return plan
 
     async def _require_no_publication(self, controls: list[dict[str, bytes]]) -> None:
@@ -217,16 +200,16 @@ class Repartition:
                 msg = "scorecards were published meanwhile"
                 raise OthersWrite(msg)
 
-    async def _put_controls(self, controls: list[dict[str, bytes]]) -> None:
+    async def _put_controls(self, plan: Plan, controls: list[dict[str, bytes]]) -> None:
         positions = [Position.from_fields(each) for each in controls]
         names = {partition_of_source(n) for each in positions for n in each.sources if not n.startswith("~")}
         forwarded = await kafka_side.read_forwarded(self._settings, names)
         ends = await kafka_side.read_handoff_ends(self._settings)
         division = Division(controls, self._move.new, forwarded, ends)
-        cards, step = await self._move.scorecards(), f"repartition:{uuid4().hex}"
+        cards = await self._move.scorecards()
         for shard in range(self._move.new):
             if fields := make_control(division, shard):
-                own = {"version": FIRST_VERSION, "step": step.encode()}
+                own = {"version": FIRST_VERSION, "step": plan.first_step.encode()}
                 await self._move.put_control(shard, {**fields, **own}, cards)
 
     async def _verify(self, plan: Plan) -> None:
@@ -237,8 +220,22 @@ class Repartition:
                 await self._move.verify_shard(shard, counter.add)
             await self._move.verify_counts()
         except MovedWrong:
-            await self._write(msgspec.structs.replace(plan, steps={}, copied=()))  # the next run copies anew
+            await self._plan.change(plan, steps={}, copied=())  # the next run copies anew
             raise
+
+    async def _require_copies(self, plan: Plan) -> None:
+        """Check that every new shard that has leads has a copy, before the old ones are removed.
+
+        Raises:
+            CopiesMissing: one has none.
+        """
+        old, new = self._move.old, self._move.new
+        scored = [shard for shard in range(new) if any(plan.steps[each] for each in parents_of(shard, old, new))]
+        if missing := await self._move.find_missing(scored, plan.first_step):
+            await self._plan.require_own()  # else another command has finished
+            numbers = ", ".join(map(str, missing))
+            msg = f"Redis has no copies for the new partitions {numbers}: restore the backup of Redis from before."
+            raise CopiesMissing(msg)
 
     async def _note(self, plan: Plan) -> None:
         """Note on the topic of scorecards which records belong to which number, in case Redis is lost."""
@@ -247,8 +244,8 @@ class Repartition:
 
     # Helpers --------------------------------------------------------------------------------------------------
 
-    def _counter(self, doing: str) -> Counter:
-        return Counter(doing, self._report)
+    def _counter(self, doing: str) -> StepProgress:
+        return StepProgress(doing, self._report, self._plan.require_own)
 
     @asynccontextmanager
     async def _open_topic(self) -> AsyncIterator[ScorecardsTopic]:

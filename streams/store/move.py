@@ -6,7 +6,7 @@ have finished in the same process. ``docs/storage.md`` has the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from redis.asyncio import RedisCluster
@@ -22,8 +22,8 @@ from streams.store.tables import Items, Table, count_items, put_items, read_item
 DISCARD, PUT_IN_PLACE, PLAN = (load_script(name)[0] for name in ("discard", "put_in_place", "plan"))
 SAMPLES = 100
 """Values of a key by which its memory is estimated."""
-OnDone = Callable[[int], None]
-"""Called with a number of items that were copied or compared."""
+OnPage = Callable[[int], Awaitable[None]]
+"""Called after each page, with the number of its items."""
 
 
 class MovedWrong(Exception):
@@ -95,7 +95,7 @@ class Move:
 
     # Copying --------------------------------------------------------------------------------------------------
 
-    async def copy_shard(self, shard: int, on_done: OnDone) -> None:
+    async def copy_shard(self, shard: int, on_page: OnPage) -> None:
         """Copy everything of an old shard to the new shards of its leads."""
         cards = await self._scorecards([self._old_keys(shard)])
         sources = tables_of(self._old_keys(shard), cards)
@@ -106,7 +106,7 @@ class Move:
                 for home, items in self._by_home(source, page, shard).items():
                     put_items(pipeline, targets[home][i], items)
                 await pipeline.execute()
-                on_done(len(page))
+                await on_page(len(page))
 
     async def put_control(self, shard: int, fields: Mapping[str, bytes], cards: Iterable[str]) -> None:
         """Write the control record of a new shard, and the names of its rankings."""
@@ -140,7 +140,7 @@ class Move:
 
     # Verifying ------------------------------------------------------------------------------------------------
 
-    async def verify_shard(self, shard: int, on_done: OnDone) -> None:
+    async def verify_shard(self, shard: int, on_page: OnPage) -> None:
         """Compare every item of an old shard with its copy.
 
         Raises:
@@ -157,7 +157,7 @@ class Move:
                         wrong = next(each for each in items if copied.get(each) != items[each])
                         msg = f"{wrong.decode()!r} in {targets[home][i].key} is not as in {source.key}"
                         raise MovedWrong(msg)
-                on_done(len(page))
+                await on_page(len(page))
 
     async def verify_counts(self) -> None:
         """Compare the sizes of all old keys together with those of their copies.
@@ -185,13 +185,22 @@ class Move:
             every = keys.of(await self._scorecards([keys]))
             await self._client.eval(DISCARD, len(every), *every, step)
 
-    async def put_in_place(self) -> None:
-        """Give the new shards their final names."""
+    async def find_missing(self, shards: Iterable[int], step: str) -> list[int]:
+        """Those of these new shards that have no copy of this step, and none in its place."""
+        missing = []
+        for shard in shards:
+            names = (self._staged_keys(shard).ctl, self._new_keys(shard).ctl)
+            if step.encode() not in [await self._client.hget(name, "step") for name in names]:
+                missing.append(shard)
+        return missing
+
+    async def put_in_place(self, step: str) -> None:
+        """Give the new shards their final names: those whose copies are of this step."""
         for shard in range(self.new):
             staged, final = self._staged_keys(shard), self._new_keys(shard)
             cards = await self._scorecards([staged])
             pairs = [key for pair in zip(staged.of(cards), final.of(cards), strict=True) for key in pair]
-            await self._client.eval(PUT_IN_PLACE, len(pairs), *pairs)
+            await self._client.eval(PUT_IN_PLACE, len(pairs), *pairs, step)
 
     async def drop_copies(self) -> None:
         """Remove everything that was copied."""

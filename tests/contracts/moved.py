@@ -16,6 +16,11 @@ from streams.transport.topics import partition_of
 OLD, NEW = 4, 6
 LEADS = [f"lead-{i}" for i in range(300)]
 CARDS = ("sales", "hiring")
+NEW_STEP = "new"
+
+
+async def ignore(count: int) -> None:
+    """Called after each page."""
 
 
 class Moved:
@@ -51,14 +56,14 @@ class Moved:
 
     async def copy(self) -> None:
         for shard in range(OLD):
-            await self.move.copy_shard(shard, lambda count: None)
+            await self.move.copy_shard(shard, ignore)
         for shard in range(NEW):
-            fields = {"version": b"1", "step": b"new", "ckpt": b"%d" % shard}
+            fields = {"version": b"1", "step": NEW_STEP.encode(), "ckpt": b"%d" % shard}
             await self.move.put_control(shard, fields, await self.move.scorecards())
 
     async def verify(self) -> None:
         for shard in range(OLD):
-            await self.move.verify_shard(shard, lambda count: None)
+            await self.move.verify_shard(shard, ignore)
         await self.move.verify_counts()
 
     async def copied(self, part: str) -> str:

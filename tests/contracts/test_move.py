@@ -12,13 +12,13 @@ from streams.scoring.account_state import Account, Member
 from streams.scoring.stored_accounts import decode_account
 from streams.store.move import MovedWrong
 from streams.transport.topics import partition_of
-from tests.contracts.moved import CARDS, LEADS, NEW, OLD, Moved
+from tests.contracts.moved import CARDS, LEADS, NEW, NEW_STEP, OLD, Moved, ignore
 
 
 async def test_every_item_is_where_its_lead_belongs_although_every_step_is_repeated(moved: Moved) -> None:
     steps = {shard: f"step {shard}" for shard in range(OLD)}
     assert await moved.move.replace_plan("", "plan")
-    await moved.move.copy_shard(1, lambda count: None)  # a run that ended early
+    await moved.move.copy_shard(1, ignore)  # a run that ended early
     for _ in range(2):
         await moved.copy()
         await moved.verify()
@@ -26,7 +26,7 @@ async def test_every_item_is_where_its_lead_belongs_although_every_step_is_repea
     for _ in range(2):
         await moved.move.discard_old(steps)
     for _ in range(2):
-        await moved.move.put_in_place()
+        await moved.move.put_in_place(NEW_STEP)
         await moved.move.discard_old(steps)  # one that was late removes nothing
     assert await moved.move.replace_plan("switched", "")
 
@@ -49,7 +49,7 @@ async def test_every_item_is_where_its_lead_belongs_although_every_step_is_repea
 async def test_nothing_is_left_of_old_shards_and_copies(moved: Moved) -> None:
     await moved.copy()
     await moved.move.discard_old({shard: f"step {shard}" for shard in range(OLD)})
-    await moved.move.put_in_place()
+    await moved.move.put_in_place(NEW_STEP)
     left = {key async for key in moved.client.scan_iter(f"{moved.namespace}:*")}
 
     for shard in range(NEW):
@@ -62,7 +62,7 @@ async def test_nothing_is_left_of_old_shards_and_copies(moved: Moved) -> None:
 async def test_an_account_keeps_instants_and_forgets_offsets(moved: Moved) -> None:
     await moved.copy()
     await moved.move.discard_old({shard: f"step {shard}" for shard in range(OLD)})
-    await moved.move.put_in_place()
+    await moved.move.put_in_place(NEW_STEP)
     account_id = Account("sales", "Acme").id
     (blob,) = await moved.new.load(partition_of(account_id, NEW), [account_id])
 
@@ -92,6 +92,18 @@ async def test_a_copy_that_differs_is_noticed(moved: Moved, redis_url: str) -> N
 async def test_a_shard_that_was_written_meanwhile_is_not_removed(moved: Moved) -> None:
     await moved.move.discard_old({0: "an earlier step"})
     assert (await moved.old.control(0)).step == "step 0"
+
+
+async def test_only_the_expected_copies_are_put_in_place(moved: Moved) -> None:
+    every = range(NEW)
+    assert await moved.move.find_missing(every, NEW_STEP) == [*every]
+    await moved.copy()
+    assert await moved.move.find_missing(every, NEW_STEP) == []
+    assert await moved.move.find_missing(every, "another") == [*every]
+    await moved.move.put_in_place("another")
+    assert await moved.copied("leads")
+    await moved.move.put_in_place(NEW_STEP)
+    assert await moved.move.find_missing(every, NEW_STEP) == []
 
 
 async def test_of_two_who_change_the_plan_one_is_refused(moved: Moved) -> None:

@@ -127,6 +127,7 @@ class Grown:
 
     def __init__(self, topic: int, monkeypatch: pytest.MonkeyPatch, plan: str = '{"old":4,"new":12}') -> None:
         self.topic, self.plan, self.dropped = topic, plan, 0
+        self.begun = plan
         monkeypatch.setattr(kafka_side, "read_topics_of", self.read_topics_of)
 
     async def read_topics_of(self, settings: Settings) -> dict[str, int]:
@@ -141,6 +142,7 @@ class Grown:
         return True
 
     async def drop_copies(self) -> None:
+        assert self.plan != self.begun, "a command beside it could still switch to the copies"
         self.dropped += 1
 
     def repartition(self) -> Repartition:

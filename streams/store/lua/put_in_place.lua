@@ -1,8 +1,10 @@
 #!lua
--- Give the keys of a shard their final names. May be repeated.
--- KEYS  name now, final name, name now, final name, ...
+-- Give the keys of a shard their final names, if they are the expected copies. May be repeated.
+-- KEYS  name now, final name, name now, final name, ...; the first two are those of ctl
+-- ARGV  1 id of the step with which the copies begin
 -- Returns the number of keys that were renamed.
 
+if redis.call('HGET', KEYS[1], 'step') ~= ARGV[1] then return 0 end
 local renamed = 0
 for i = 1, #KEYS, 2 do
   if redis.call('EXISTS', KEYS[i]) == 1 then
