@@ -22,7 +22,7 @@ class LogState(enum.Enum):
 
     CONTINUES = "continues"
     GAP = "gap"
-    """Records after its checkpoint are gone."""
+    """Records after its checkpoint are gone, or those before a repartition are of no use."""
     EMPTY = "empty"
     """Redis has no state for a shard that was scored, but its log is whole."""
     BEYOND = "beyond"
@@ -42,6 +42,8 @@ class ShardPlace:
     """The arrival of that record; None if none is left."""
     was_scored: bool = False
     """Whether it has no state, but was scored according to Kafka, so that workers refuse it."""
+    divided: int = 0
+    """The first record since the last repartition: those before it are of leads of other shards."""
 
     @property
     def position(self) -> Position:
@@ -49,30 +51,35 @@ class ShardPlace:
         return Position.from_fields(self.control.fields)
 
     @property
+    def begin(self) -> int:
+        """The offset of the first record that is left for its leads."""
+        return self.first if self.control.version else max(self.first, self.divided)
+
+    @property
     def state(self) -> LogState:
         """Whether it can continue: as workers decide it, who begin anew at 0, after a rebuild or in a new system."""
         checkpoint = self.position.checkpoint
-        if checkpoint > self.end:
+        if max(checkpoint, self.begin) > self.end:
             return LogState.BEYOND
-        if checkpoint < self.first and (checkpoint or self.was_scored):
+        if checkpoint < self.begin and (checkpoint or self.was_scored):
             return LogState.GAP
         return LogState.EMPTY if self.was_scored else LogState.CONTINUES
 
     @property
     def missing(self) -> int:
         """The number of offsets of which the records are gone."""
-        return self.first - self.position.checkpoint if self.state is LogState.GAP else 0
+        return self.begin - self.position.checkpoint if self.state is LogState.GAP else 0
 
     @property
     def waiting(self) -> int:
         """The number of offsets that are still to be scored."""
-        return max(self.end - max(self.position.checkpoint, self.first), 0)
+        return max(self.end - max(self.position.checkpoint, self.begin), 0)
 
     @property
     def span(self) -> tuple[str, str]:
-        """The arrival of the last record before the gap and of the first one after it; empty if there is none."""
-        arrived_ms = self.position.arrived_ms
-        return rfc3339(arrived_ms) if arrived_ms else "", "" if self.first_ms is None else rfc3339(self.first_ms)
+        """The arrival of the last record before the gap and of the first one after it; empty if it is not known."""
+        arrived_ms, is_known = self.position.arrived_ms, self.first_ms is not None and self.begin == self.first
+        return rfc3339(arrived_ms) if arrived_ms else "", rfc3339(self.first_ms or 0) if is_known else ""
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -88,7 +95,7 @@ class ShardPlace:
             since, until = self.span
             view["missing"] = {
                 "first_offset": self.position.checkpoint,
-                "last_offset": self.first - 1,
+                "last_offset": self.begin - 1,
                 "offsets": self.missing,
                 "after": since or None,
                 "before": until or None,
@@ -103,12 +110,12 @@ def name_shards(places: Sequence[ShardPlace]) -> str:
 
 
 def fields_after_gap(place: ShardPlace, catalog: Catalog | None) -> dict[str, bytes]:
-    """The fields of a control record that continues at the first record that is left.
+    """The fields of a control record that continues at the first record that is left for its leads.
 
     Scorecards that came into force within the gap do so at its end.
     """
     if not place.control.version:
-        return {"ckpt": b"%d" % place.first, "owner": RESTORE}
+        return {"ckpt": b"%d" % place.begin, "owner": RESTORE}
     position = place.position
     position.checkpoint, position.passed, position.fingerprint = place.first, 0, b""
     in_force = _after_gap(place.control.fields, catalog, place.partition, place.first)

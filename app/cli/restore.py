@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -56,13 +57,14 @@ def restore(
     require_yes(as_json and accept_gap, yes)
     settings = load_settings()
     places = run(read_places(settings), "comparing Redis and Kafka")
+    divided = {} if all(each.state is LogState.CONTINUES for each in places) else run(read_divided(settings))
+    places = [replace(place, divided=divided.get(place.partition, 0)) for place in places]
     gaps = [place for place in places if place.state in {LogState.GAP, LogState.EMPTY}]
     if as_json:
         typer.echo(json.dumps({"partitions": [place.to_json() for place in places]}))
     else:
         _print(places)
-    divided = {} if all(each.state is LogState.CONTINUES for each in places) else run(read_divided(settings))
-    rebuild = choose_rebuild(places, divided)
+    rebuild = choose_rebuild(places)
     _refuse(places, rebuild)
     if not gaps:
         if not as_json:
@@ -80,9 +82,9 @@ def restore(
     typer.echo(f"{name_shards(gaps)} continue{'s' * (len(gaps) == 1)} after the gap. Start the workers.", err=as_json)
 
 
-def choose_rebuild(places: Iterable[ShardPlace], divided: Mapping[int, int]) -> str:
-    """The rebuild that is possible: not one of records from before a repartition, which are before ``divided``."""
-    return REBUILD_AFTER if any(divided.get(each.partition, 0) > each.first for each in places) else REBUILD
+def choose_rebuild(places: Iterable[ShardPlace]) -> str:
+    """The rebuild that is possible: not one of records from before a repartition."""
+    return REBUILD_AFTER if any(each.divided > each.first for each in places) else REBUILD
 
 
 def _refuse(places: Sequence[ShardPlace], rebuild: str) -> None:
@@ -105,12 +107,11 @@ def _print(places: Iterable[ShardPlace]) -> None:
     for each in places:
         is_gap = each.state is LogState.GAP
         since, until = each.span if is_gap else ("", "")
-        offsets = f"{each.position.checkpoint:,} to {each.first - 1:,}" if is_gap else "none"
+        offsets = f"{each.position.checkpoint:,} to {each.begin - 1:,}" if is_gap else "none"
         log = f"{each.first:,} to {each.end - 1:,}" if each.end > each.first else "empty"
         scored = f"{each.position.checkpoint:,}" if each.control.version else "no state"
-        table.add_row(
-            str(each.partition), scored, log, f"{each.waiting:,}", offsets, since, until or ("now" if is_gap else "")
-        )
+        until = "now" if is_gap and each.first_ms is None else until
+        table.add_row(str(each.partition), scored, log, f"{each.waiting:,}", offsets, since, until)
     console().print(table)
 
 

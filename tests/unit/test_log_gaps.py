@@ -60,6 +60,17 @@ def test_a_shard_is_compared_with_its_log(place: ShardPlace, state: LogState, mi
     assert (place.state, place.missing, place.waiting) == (state, missing, waiting)
 
 
+def test_a_lost_shard_continues_after_the_records_from_before_a_repartition() -> None:
+    kept = replace(lost(0, 9), divided=7)
+
+    assert (kept.state, kept.missing, kept.waiting) == (LogState.GAP, 7, 2)
+    assert kept.to_json()["missing"]["last_offset"] == 6
+    assert fields_after_gap(kept, None)["ckpt"] == b"7"
+    assert replace(lost(0, 6), divided=7).state is LogState.BEYOND
+    assert fields_after_gap(replace(lost(8, 9), divided=7), None)["ckpt"] == b"8"
+    assert fields_after_gap(replace(shard(4, 6, 9), divided=7), None)["ckpt"] == b"6"
+
+
 def test_a_gap_has_offsets_and_a_time_span() -> None:
     assert shard(4, 6, 9).to_json()["missing"] == {
         "first_offset": 4, "last_offset": 5, "offsets": 2,
