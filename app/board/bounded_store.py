@@ -16,7 +16,14 @@ from app.freshness import ShardPosition
 from app.http.refusals import Refusal
 from streams.clock import monotonic_s
 from streams.mismatch import Mismatch
-from streams.partition_numbers import FORMER, explain_state, former_numbers
+from streams.partition_numbers import (
+    FORMER,
+    REPARTITION,
+    explain_state,
+    explain_unfinished,
+    former_numbers,
+    is_switching,
+)
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
@@ -112,7 +119,7 @@ class BoundedStore:
     async def _check_partitions(self) -> None:
         """Check now and then that the number of shards is that of the settings, as leads could not be found otherwise.
 
-        This release must read their format, too.
+        All of them must be in their places, and this release must read their format.
 
         Raises:
             Refusal: it is not.
@@ -122,6 +129,9 @@ class BoundedStore:
         agreed = await self.store.meta("partitions")
         if agreed and int(agreed) != self.partitions:
             raise Refusal(503, "wrong_partitions", explain_state(self.partitions, int(agreed)))
+        plan = await self.store.meta(REPARTITION)
+        if plan and is_switching(plan):
+            raise Refusal(503, "repartition_unfinished", explain_unfinished(plan))
         try:
             require_readable(await self.store.meta(FORMAT_NAME))
         except Mismatch as mismatch:

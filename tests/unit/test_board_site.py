@@ -282,6 +282,18 @@ async def test_a_mismatch_in_the_number_of_shards_is_reported() -> None:
     assert "LEADGLOW_PARTITIONS=8" in answer.json["message"]
 
 
+@pytest.mark.parametrize(("step", "status"), [("copy", 200), ("clean", 503), ("rename", 503)])
+async def test_no_part_of_the_leads_is_shown_while_a_repartition_switches(step: str, status: int) -> None:
+    shards = await people()
+    await shards.store.meta("repartition", json.dumps({"old": 2, "new": PARTITIONS, "step": step}))
+    async with board_on(shards) as board:
+        answer = await board.get(f"{BASE}/leads")
+    assert answer.status == status
+    if status == 503:
+        assert answer.json["code"] == "repartition_unfinished"
+        assert f"`leadglow repartition --to {PARTITIONS}` has begun and not ended" in answer.json["message"]
+
+
 async def test_a_system_of_a_newer_release_is_reported() -> None:
     shards = await people()
     await shards.store.meta("format", "9")
