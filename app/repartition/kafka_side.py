@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.structs import TopicPartition
@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.topic_settings import read_topics
 from app.wiring import make_admin, make_consumer, make_group_consumer
 from streams.clock import monotonic_s
+from streams.shard.position import MAX_OFFSET
 from streams.transport.stopping import stop_consumer
 
 LEAVE_S: Final = 15.0
@@ -115,18 +116,41 @@ async def require_no_workers(settings: Settings) -> None:
         raise Refused(msg)
 
 
-async def read_forwarded(settings: Settings, names: Collection[str]) -> dict[str, int]:
-    """Source partition, as ``topic:partition`` -> the offset up to which the workers have forwarded it."""
+class SourceLog(NamedTuple):
+    """What a source partition has left, and how far it is forwarded."""
+
+    first: int
+    """The offset of the first record that is left."""
+    end: int
+    """The offset after the last record."""
+    forwarded: int
+    """Everything before this offset is forwarded, or gone."""
+
+
+async def read_source_logs(settings: Settings, names: Collection[str]) -> dict[str, SourceLog]:
+    """Source partition, as ``topic:partition`` -> its log; only those that exist."""
+    places = {name: TopicPartition(topic, int(n)) for name in names for topic, _, n in [name.rpartition(":")]}
+    async with _admin(settings) as admin:
+        topics = await read_topics(admin, {place.topic for place in places.values()}, configs=False)
+    found = {n: at for n, at in places.items() if at.topic in topics and at.partition < topics[at.topic].partitions}
+    if not found:
+        return {}
     consumer: Any = make_group_consumer(settings)
     await consumer.start()
     try:
-        found = {}
-        for name in sorted(names):
-            topic, _, partition = name.rpartition(":")
-            found[name] = await consumer.committed(TopicPartition(topic, int(partition))) or 0
-        return found
+        firsts = await consumer.beginning_offsets([*found.values()])
+        ends = await consumer.end_offsets([*found.values()])
+        done = {at: max(await consumer.committed(at) or 0, firsts[at]) for at in found.values()}
+        return {name: SourceLog(firsts[at], ends[at], done[at]) for name, at in found.items()}
     finally:
         await stop_consumer(consumer)
+
+
+async def read_forwarded(settings: Settings, names: Collection[str]) -> dict[str, int]:
+    """Source partition, as ``topic:partition`` -> the offset up to which everything is forwarded, or gone."""
+    logs = await read_source_logs(settings, names)
+    waiting = {name: log.forwarded for name, log in logs.items() if log.forwarded < log.end}
+    return {name: waiting.get(name, MAX_OFFSET) for name in names}
 
 
 async def read_handoff_ends(settings: Settings) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from app.repartition.controls import partition_of_source
+from app.repartition.kafka_side import SourceLog
 from app.settings import Settings
 from app.wiring import (
     find_crash_point,
@@ -44,6 +45,8 @@ from streams.transport.topics import Partitioner
 POLL_MS: Final = 100
 OnLag = Callable[[int], None]
 """Called with the number of records that are left."""
+ReadLogs = Callable[[Collection[str]], Awaitable[Mapping[str, SourceLog]]]
+"""Reads what source partitions have left; those that do not exist are absent."""
 
 
 class OldShards:
@@ -126,14 +129,14 @@ class OldShards:
 
     # Sources --------------------------------------------------------------------------------------------------
 
-    async def forward_rest(self) -> None:
+    async def forward_rest(self, read_logs: ReadLogs) -> None:
         """Forward records before others that a worker had forwarded when it was killed, and commit the positions."""
         intake = Intake(self._env.topics, self._env.partitioner, self._env.implementation.forward)
         lane = IntakeLane(intake, self._channel, self._env)
-        ends = await self._find_unforwarded()
+        spans = await self._find_unforwarded(read_logs)
         lane.start()
         try:
-            for place, (first, end) in ends.items():
+            for place, (first, end) in spans.items():
                 await self._forward(lane, place, first, end)
         finally:
             await lane.stop()
@@ -153,7 +156,7 @@ class OldShards:
                 await asyncio.sleep(POLL_MS / 1000)
         await self._sources.commit({place: end})
 
-    async def _find_unforwarded(self) -> dict[TopicPartition, tuple[int, int]]:
+    async def _find_unforwarded(self, read_logs: ReadLogs) -> dict[TopicPartition, tuple[int, int]]:
         """Source partition -> the first offset that may be missing, and the one after the highest that was scored."""
         highest: dict[str, int] = {}
         for place in self._places:
@@ -163,13 +166,10 @@ class OldShards:
                     source = partition_of_source(name)
                     highest[source] = max(offset, highest.get(source, -1))
         found = {}
-        for source, offset in highest.items():
+        for source, log in (await read_logs(highest)).items():
             topic, _, partition = source.rpartition(":")
-            place = TopicPartition(topic, int(partition))
-            first = (await self._sources.beginning_offsets([place]))[place]
-            at = max(await self._sources.committed(place) or 0, first)
-            if at <= offset:
-                found[place] = (at, offset + 1)
+            if log.forwarded < (end := min(highest[source] + 1, log.end)):
+                found[TopicPartition(topic, int(partition))] = (log.forwarded, end)
         return found
 
 

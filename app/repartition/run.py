@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -165,7 +166,7 @@ class Repartition:
                 await shards.open()
                 await shards.finish(on_lag)
                 if self._move.new % self._move.old:
-                    await shards.forward_rest()
+                    await shards.forward_rest(partial(kafka_side.read_source_logs, self._settings))
                     await shards.finish(on_lag)
                 await shards.end()
         if waiting := await self._move.count_waiting():

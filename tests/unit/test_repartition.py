@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
@@ -32,6 +33,7 @@ from streams.partition_numbers import Numbers, explain_partitions, explain_state
 from streams.scoring.telling import Told
 from streams.shard.in_force import InForce
 from streams.shard.position import Position
+from streams.store.base import Commit
 from streams.store.format import FORMAT, NAME, SystemFormat
 from streams.store.memory import MemoryStore
 from streams.store.move import Move
@@ -181,6 +183,62 @@ async def test_a_rebuild_begins_after_a_repartition_only_where_older_records_are
 
     monkeypatch.setattr(rebuild, "read_divided", read_divided)
     assert await rebuild._find_begin(load_settings({}), {0: 4, 1: 12, 2: 10, 3: 0}, after_repartition=True) == {0: 10}
+
+
+# Sources ----------------------------------------------------------------------------------------------------
+
+
+class Log:
+    """A consumer of a source topic: its first offset, its end, and what the group has committed."""
+
+    def __init__(self, first: int, end: int, committed: int | None) -> None:
+        self._first, self._end, self._committed = first, end, committed
+        self.start = self.stop = AsyncMock()
+
+    async def beginning_offsets(self, places: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(places, self._first)
+
+    async def end_offsets(self, places: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(places, self._end)
+
+    async def committed(self, place: Any) -> int | None:
+        return self._committed
+
+
+@pytest.mark.parametrize(
+    ("log", "is_forwarded"),
+    [
+        (Log(0, 20, 10), True),
+        (Log(0, 20, 9), False),
+        (Log(0, 20, None), False),
+        (Log(12, 12, None), True),  # retention has emptied a topic that left LEADGLOW_SOURCES
+        (Log(12, 20, None), True),
+        (Log(12, 20, 3), True),
+        (Log(0, 4, 4), True),  # created anew
+        (None, True),  # deleted
+    ],
+)
+async def test_what_is_gone_need_not_be_forwarded(
+    log: Log | None, is_forwarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read_topics(admin: Any, names: set[str], configs: bool) -> dict[str, Any]:
+        return {} if log is None else {name: SimpleNamespace(partitions=1) for name in names}
+
+    monkeypatch.setattr(kafka_side, "read_topics", read_topics)
+    monkeypatch.setattr(kafka_side, "make_admin", lambda settings: AsyncMock())
+    monkeypatch.setattr(kafka_side, "make_group_consumer", lambda settings: log)
+    settings, store = load_settings({}), MemoryStore()
+    await store.commit(0, Commit(0, "", "step", Position(sources={"web:0": 9}).to_fields()))
+    env: Any = Mock(store=store, partitioner=Mock(partitions=1))
+    nothing: Any = AsyncMock()
+
+    unforwarded = await OldShards(env, nothing, nothing, nothing)._find_unforwarded(
+        partial(kafka_side.read_source_logs, settings)
+    )
+
+    assert bool(unforwarded) is not is_forwarded
+    if is_forwarded:
+        assert join_sources([{"web:0": 9}, {}], await kafka_side.read_forwarded(settings, ["web:0"])) == {"web:0": 9}
 
 
 # Workers ----------------------------------------------------------------------------------------------------
