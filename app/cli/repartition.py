@@ -189,12 +189,12 @@ async def _open(settings: Settings, to: int) -> AsyncIterator[tuple[Move, Implem
 def _faults(settings: Settings) -> Iterator[None]:
     """Turn what may go wrong into a sentence and an exit status."""
     try:
-        with KafkaErrorCapture() as ear:
+        with KafkaErrorCapture() as capture:
             yield
     except (RedisError, RedisClusterException) as error:
         raise redis_fault(settings, error) from None
     except (KafkaError, TimeoutError) as error:
-        raise kafka_fault(settings, ear.reason or error) from None
+        raise kafka_fault(settings, capture.cause_of(error)) from None
     except (Refused, TopicUnfit, CopiesMissing) as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
     except NotFinished as error:

@@ -59,6 +59,10 @@ class KafkaErrorCapture(logging.Handler):
         if isinstance(record.args, tuple) and record.args and isinstance(record.args[-1], BaseException):
             self.reason = record.args[-1]
 
+    def cause_of(self, error: BaseException) -> BaseException:
+        """The captured reason if ``error`` only says that there is no connection; else ``error``."""
+        return self.reason or error if isinstance(error, KafkaConnectionError | TimeoutError) else error
+
     def __enter__(self) -> Self:
         """Start capturing."""
         logging.getLogger("aiokafka").addHandler(self)

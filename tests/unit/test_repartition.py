@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+from aiokafka.errors import KafkaConnectionError, PolicyViolationError, SaslAuthenticationFailed
 
 from app.cli import rebuild, repartition
 from app.cli.errors import CommandError
@@ -317,3 +319,21 @@ async def test_the_wait_for_workers_ends_in_time_however_slowly_kafka_responds(m
 
     assert await kafka_side.wait_for_no_workers(Settings(partitions=4)) == ["w on h"]
     assert asked[-1] < 20
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PolicyViolationError("at most 8 partitions"), "responds with an error"),
+        (KafkaConnectionError("Unable to bootstrap"), "refuses the log-in"),
+        (TimeoutError(), "refuses the log-in"),
+    ],
+)
+def test_the_message_names_what_ended_the_command_and_not_an_earlier_failure(error: Exception, words: str) -> None:
+    @repartition._faults(Settings(partitions=4))
+    def fail() -> None:
+        logging.getLogger("aiokafka").warning("Failed to connect: %s", SaslAuthenticationFailed("earlier"))
+        raise error
+
+    with pytest.raises(CommandError, match=words):
+        fail()
