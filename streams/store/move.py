@@ -195,10 +195,13 @@ class Move:
         return missing
 
     async def put_in_place(self, step: str) -> None:
-        """Give the new shards their final names: those whose copies are of this step."""
+        """Give the new shards their final names: those whose copies are of this step.
+
+        What a worker wrote at the last moment is replaced: the copies begin where it read.
+        """
         for shard in range(self.new):
             staged, final = self._staged_keys(shard), self._new_keys(shard)
-            cards = await self._scorecards([staged])
+            cards = await self._scorecards([staged, final])
             pairs = [key for pair in zip(staged.of(cards), final.of(cards), strict=True) for key in pair]
             await self._client.eval(PUT_IN_PLACE, len(pairs), *pairs, step)
 

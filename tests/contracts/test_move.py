@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from streams.scoring.account_ids import ranking_of
 from streams.scoring.account_state import Account, Member
 from streams.scoring.stored_accounts import decode_account
+from streams.store.base import Commit, Entry, Verdict
 from streams.store.move import MovedWrong
 from streams.transport.topics import partition_of
 from tests.contracts.moved import CARDS, LEADS, NEW, NEW_STEP, OLD, Moved, ignore
@@ -104,6 +105,18 @@ async def test_only_the_expected_copies_are_put_in_place(moved: Moved) -> None:
     assert await moved.copied("leads")
     await moved.move.put_in_place(NEW_STEP)
     assert await moved.move.find_missing(every, NEW_STEP) == []
+
+
+async def test_a_shard_that_was_written_meanwhile_is_replaced_as_a_whole(moved: Moved) -> None:
+    await moved.copy()
+    late = Commit(1, "step 0", "late", {"ckpt": b"6"}, outbox=[Entry(9, b"alert")], ranks={"new": {LEADS[0]: 1.0}})
+    assert await moved.old.commit(0, late) is Verdict.OK
+    await moved.move.discard_old({shard: f"step {shard}" for shard in range(OLD)})
+    await moved.move.put_in_place(NEW_STEP)
+
+    assert (await moved.new.outbox(0), await moved.new.top(0, "new", 9)) == ([], [])
+    after = Commit(1, NEW_STEP, "after", {"ckpt": b"6"}, outbox=[Entry(1, b"alert")])
+    assert await moved.new.commit(0, after) is Verdict.OK
 
 
 async def test_of_two_who_change_the_plan_one_is_refused(moved: Moved) -> None:

@@ -1,6 +1,6 @@
 #!lua
--- Give the keys of a shard their final names, if they are the expected copies. May be repeated.
--- KEYS  name now, final name, name now, final name, ...; the first two are those of ctl
+-- Replace a shard by its copies, if they are the expected ones. May be repeated.
+-- KEYS  name of a copy, final name, name of a copy, final name, ...; the first two are those of ctl
 -- ARGV  1 id of the step with which the copies begin
 -- Returns the number of keys that were renamed.
 
@@ -10,6 +10,8 @@ for i = 1, #KEYS, 2 do
   if redis.call('EXISTS', KEYS[i]) == 1 then
     redis.call('RENAME', KEYS[i], KEYS[i + 1])
     renamed = renamed + 1
+  else
+    redis.call('UNLINK', KEYS[i + 1])
   end
 end
 return renamed
