@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from app.backtest.session import NoEvents, Order, run_backtest
 from app.cli.audit import note_command, require_audit_log
 from app.cli.backtest import open_topic, progress_bar
-from app.cli.common import confirm, open_admin, open_store, run
+from app.cli.common import check_partitions, confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.cli.implementation import choose_implementation
 from app.cli.lead_log import read_ends
@@ -23,6 +23,7 @@ from app.topic_settings import read_topics
 from app.wiring import make_consumer
 from streams.clock import now_ms
 from streams.exits import Exit
+from streams.partition_numbers import explain_unfinished
 from streams.publishing.catalog import Published
 from streams.publishing.topic import ScorecardsTopic
 from streams.store.base import Commit, Store, Verdict
@@ -64,6 +65,7 @@ def rebuild(
     settings = load_settings()
     require_audit_log(settings)
     log = run(read_ends(settings), "asking Kafka")
+    run(_require_no_repartition(settings), "asking Redis")
     begin = run(_find_begin(settings, log.first, after_repartition), "asking Kafka")
     gone = sum(log.first.values())
     typer.echo(
@@ -79,6 +81,16 @@ def rebuild(
     run(_rebuild(settings, begin, log.end, backfill), "removing the leads")
     note_command(settings, "rebuild", namespace=settings.namespace)
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
+
+
+async def _require_no_repartition(settings: Settings) -> None:
+    """Refuse while a repartition has begun: it could put its copies in the place of some of the emptied shards.
+
+    Raises:
+        CommandError: one has.
+    """
+    if plan := (await check_partitions(settings)).plan:
+        raise CommandError(Exit.REFUSED, explain_unfinished(plan))
 
 
 def _require_few_alerts(settings: Settings, alerts: int, yes: bool) -> None:
@@ -149,6 +161,7 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
 
 
 async def _rebuild(settings: Settings, begin: Mapping[int, int], ends: Mapping[int, int], backfill: bool) -> None:
+    await _require_no_repartition(settings)
     async with open_store(settings, None) as store:
         if backfill:
             await require_topic(settings)
