@@ -88,7 +88,7 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
         _print_done(to, as_json)
         return
     before = settings.model_copy(update={"partitions": old})
-    found = run(_read_situation(before, to), "asking Kafka and Redis")
+    found = run(_read_situation(before, to, plan), "asking Kafka and Redis")
     if not as_json:
         for line in _lines(found):
             typer.echo(line)
@@ -149,9 +149,9 @@ async def _choose_old(settings: Settings, to: int) -> tuple[int | None, Plan | N
     return (agreed if plan is None else plan.old), plan
 
 
-async def _read_situation(settings: Settings, to: int) -> Situation:
+async def _read_situation(settings: Settings, to: int, plan: Plan | None) -> Situation:
     async with _open(settings, to) as (move, _):
-        return await read_situation(settings, move)
+        return await read_situation(settings, move, plan)
 
 
 async def _run(settings: Settings, to: int, report: OnProgress) -> int:

@@ -7,9 +7,8 @@ from typing import Final
 
 from app.repartition import kafka_side
 from app.repartition.controls import moves_scores
-from app.repartition.plan import Refused, decode_plan
+from app.repartition.plan import Plan, Refused
 from app.settings import Settings
-from streams.partition_numbers import REPARTITION
 from streams.store.move import Move
 
 _SCORES_MOVE: Final = (
@@ -35,13 +34,12 @@ class Situation:
     warnings: list[str] = field(default_factory=list)
 
 
-async def read_situation(settings: Settings, move: Move) -> Situation:
-    """See what there is, and refuse what cannot be done.
+async def read_situation(settings: Settings, move: Move, plan: Plan | None) -> Situation:
+    """See what there is, and refuse what cannot be done; ``plan`` is that of an earlier run.
 
     Raises:
         Refused: the number or the topic does not fit.
     """
-    plan = decode_plan(await move.read_meta(REPARTITION))
     topics = await kafka_side.read_topics_of(settings)
     count = topics[settings.lead_events]
     if count not in (move.old, move.new):
