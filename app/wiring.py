@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -58,6 +59,17 @@ def make_store(settings: Settings, on_error: Callable[[str], None] = lambda op: 
 def make_admin(settings: Settings) -> AIOKafkaAdminClient:
     """A client for topics; not started."""
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
+
+
+@asynccontextmanager
+async def started_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for topics, started, and closed afterwards."""
+    admin = make_admin(settings)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
 
 
 def make_producer(settings: Settings) -> AIOKafkaProducer:

@@ -190,7 +190,7 @@ async def open_topic(settings: Settings) -> AsyncIterator[EventSource]:
     """
     await require_lead_events(settings)
     consumer: Any = make_tail_consumer(settings, (), None)
-    with KafkaErrorCapture() as captured:
+    with KafkaErrorCapture() as capture:
         try:
             await consumer.start()
             divided = await read_divided(settings)
@@ -198,7 +198,7 @@ async def open_topic(settings: Settings) -> AsyncIterator[EventSource]:
                 typer.echo("Events from before the last repartition are left out.", err=True)
             yield await Topic.open(settings.lead_events, settings.partitions, consumer, divided)
         except (KafkaError, TimeoutError) as error:
-            raise kafka_fault(settings, captured.reason or error) from None
+            raise kafka_fault(settings, capture.cause_of(error)) from None
         finally:
             await stop_consumer(consumer)
 

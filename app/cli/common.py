@@ -20,7 +20,7 @@ from app.cli.unreachable import KafkaErrorCapture, explain_missing, kafka_fault,
 from app.instants import parse_instant
 from app.settings import Settings
 from app.topic_settings import TopicsForbidden
-from app.wiring import make_admin, make_store
+from app.wiring import make_store, started_admin
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.mismatch import Mismatch
@@ -176,15 +176,12 @@ async def open_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     Raises:
         CommandError: Kafka does not respond, or the user may not see a topic.
     """
-    admin = make_admin(settings)
-    with KafkaErrorCapture() as ear:
+    with KafkaErrorCapture() as capture:
         try:
-            await admin.start()
-            yield admin
+            async with started_admin(settings) as admin:
+                yield admin
         except TopicsForbidden as forbidden:
             missing = [f"describe on topic {name}" for name in forbidden.names]
             raise CommandError(Exit.REFUSED, explain_missing(settings, missing)) from None
         except (KafkaError, TimeoutError) as error:
-            raise kafka_fault(settings, ear.reason or error) from None
-        finally:
-            await admin.close()
+            raise kafka_fault(settings, capture.cause_of(error)) from None

@@ -91,12 +91,12 @@ async def open_scorecards(settings: Settings) -> AsyncIterator[ScorecardsTopic]:
         CommandError: Kafka does not respond, or the scorecards cannot be read.
     """
     topics = open_topic(settings.scorecards_topic, settings.lateness_ms, lambda: make_consumer(settings))
-    with KafkaErrorCapture() as ear:
+    with KafkaErrorCapture() as capture:
         try:
             async with topics as topic:
                 yield topic
         except (KafkaError, TimeoutError) as error:
-            raise kafka_fault(settings, ear.reason or error) from None
+            raise kafka_fault(settings, capture.cause_of(error)) from None
         except Mismatch as mismatch:
             raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
 

@@ -8,6 +8,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from aiokafka.errors import (
+    BrokerResponseError,
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     KafkaConnectionError,
@@ -60,8 +61,9 @@ class KafkaErrorCapture(logging.Handler):
             self.reason = record.args[-1]
 
     def cause_of(self, error: BaseException) -> BaseException:
-        """The captured reason if ``error`` only says that there is no connection; else ``error``."""
-        return self.reason or error if isinstance(error, KafkaConnectionError | TimeoutError) else error
+        """``error`` if it is Kafka's last word; else the captured reason, if there is one."""
+        is_final = isinstance(error, BrokerResponseError) and not error.retriable
+        return error if is_final else self.reason or error
 
     def __enter__(self) -> Self:
         """Start capturing."""

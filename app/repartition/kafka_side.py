@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import NewPartitions
 from aiokafka.structs import TopicPartition
 
 from app.kafka_rights import NoGroups, Operation, describe_group, describe_topics, missing_operations
 from app.repartition.plan import Refused
 from app.settings import Settings
 from app.topic_settings import read_topics
-from app.wiring import make_admin, make_consumer, make_group_consumer
+from app.wiring import make_consumer, make_group_consumer, started_admin
 from streams.clock import monotonic_s
 from streams.shard.position import MAX_OFFSET
 from streams.transport.stopping import stop_consumer
@@ -29,16 +28,6 @@ class TopicUnfit(Exception):
     """A topic is missing, or may not be changed; the message says what to do."""
 
 
-@asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = make_admin(settings)
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
-
-
 async def read_topics_of(settings: Settings) -> dict[str, int]:
     """The numbers of partitions of the topics to which shards write.
 
@@ -46,7 +35,7 @@ async def read_topics_of(settings: Settings) -> dict[str, int]:
         TopicUnfit: one does not exist.
     """
     names = (settings.lead_events, settings.handoff, settings.lead_scores, settings.scorecards_topic)
-    async with _admin(settings) as admin:
+    async with started_admin(settings) as admin:
         found = await read_topics(admin, names, configs=False)
     if missing := [name for name in names if name not in found]:
         msg = f"Kafka has no topic {missing[0]}: run `leadglow topics create` first."
@@ -60,7 +49,7 @@ async def require_right_to_alter(settings: Settings) -> None:
     Raises:
         TopicUnfit: the user may not.
     """
-    async with _admin(settings) as admin:
+    async with started_admin(settings) as admin:
         (row,) = await describe_topics(admin, [settings.lead_events])
     if list(missing_operations(row["authorized_operations"], [Operation.ALTER])):
         msg = (
@@ -73,7 +62,7 @@ async def require_right_to_alter(settings: Settings) -> None:
 async def add_partitions(settings: Settings, total: int) -> None:
     """Add partitions to lead-events up to this number, and wait until they are listed."""
     name = settings.lead_events
-    async with _admin(settings) as admin, asyncio.timeout(LISTED_S):
+    async with started_admin(settings) as admin, asyncio.timeout(LISTED_S):
         if (await read_topics(admin, [name], configs=False))[name].partitions < total:
             await admin.create_partitions({name: NewPartitions(total)})
         while True:
@@ -84,7 +73,7 @@ async def add_partitions(settings: Settings, total: int) -> None:
 
 async def list_workers(settings: Settings) -> list[str]:
     """The members of the workers' group, as client and host."""
-    async with _admin(settings) as admin:
+    async with started_admin(settings) as admin:
         try:
             found = await describe_group(admin, settings.namespace)
         except NoGroups:
@@ -130,7 +119,7 @@ class SourceLog(NamedTuple):
 async def read_source_logs(settings: Settings, names: Collection[str]) -> dict[str, SourceLog]:
     """Source partition, as ``topic:partition`` -> its log; only those that exist."""
     places = {name: TopicPartition(topic, int(n)) for name in names for topic, _, n in [name.rpartition(":")]}
-    async with _admin(settings) as admin:
+    async with started_admin(settings) as admin:
         topics = await read_topics(admin, {place.topic for place in places.values()}, configs=False)
     found = {n: at for n, at in places.items() if at.topic in topics and at.partition < topics[at.topic].partitions}
     if not found:

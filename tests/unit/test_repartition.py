@@ -11,8 +11,9 @@ from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, PolicyViolationError, SaslAuthenticationFailed
+from aiokafka.errors import KafkaConnectionError, PolicyViolationError, RequestTimedOutError, SaslAuthenticationFailed
 
+from app import wiring
 from app.cli import rebuild, repartition
 from app.cli.errors import CommandError
 from app.repartition import kafka_side
@@ -227,7 +228,7 @@ async def test_what_is_gone_need_not_be_forwarded(
         return {} if log is None else {name: SimpleNamespace(partitions=1) for name in names}
 
     monkeypatch.setattr(kafka_side, "read_topics", read_topics)
-    monkeypatch.setattr(kafka_side, "make_admin", lambda settings: AsyncMock())
+    monkeypatch.setattr(wiring, "make_admin", lambda settings: AsyncMock())
     monkeypatch.setattr(kafka_side, "make_group_consumer", lambda settings: log)
     settings, store = load_settings({}), MemoryStore()
     await store.commit(0, Commit(0, "", "step", Position(sources={"web:0": 9}).to_fields()))
@@ -326,6 +327,7 @@ async def test_the_wait_for_workers_ends_in_time_however_slowly_kafka_responds(m
     [
         (PolicyViolationError("at most 8 partitions"), "responds with an error"),
         (KafkaConnectionError("Unable to bootstrap"), "refuses the log-in"),
+        (RequestTimedOutError(), "refuses the log-in"),
         (TimeoutError(), "refuses the log-in"),
     ],
 )
