@@ -105,7 +105,7 @@ def check_lasting(settings: Settings, topics: Mapping[str, TopicState], model: M
 def _check_replicas(findings: Findings, name: str, state: TopicState) -> None:
     if state.in_sync < state.replicas:
         findings.warn(
-            f"{name} has {state.in_sync} of {state.replicas} replicas in sync: see to the brokers that lag or are down."
+            f"{name} has {state.in_sync} of {state.replicas} replicas in sync: check the brokers that lag or are down."
         )
 
 

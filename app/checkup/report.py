@@ -28,7 +28,7 @@ FULL: Final = 0.9
 
 @dataclass(slots=True)
 class Report:
-    """What was found out."""
+    """The report."""
 
     values: dict[str, Any] = field(default_factory=dict)
     lines: list[tuple[str, str]] = field(default_factory=list)
@@ -65,7 +65,7 @@ def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: i
     few = [name for name in wanted if name in found.topics and _lacks_replicas(found, name)]
     problems = [f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create`."] if missing else []
     if few:
-        problems.append(f"replicas of {', '.join(few)} are not in sync: see to the brokers.")
+        problems.append(f"replicas of {', '.join(few)} are not in sync: check the brokers.")
     events = found.topics.get(settings.lead_events)
     if events is not None:
         problems += explain_number(settings, events.partitions, state)
