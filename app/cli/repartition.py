@@ -19,10 +19,10 @@ from app.cli.implementation import choose_implementation
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
 from app.repartition.controls import NotFinished
 from app.repartition.kafka_side import TopicUnfit, require_no_workers
-from app.repartition.plan import Plan, Refused, decode_plan
+from app.repartition.plan import CannotRepartition, Plan, decode_plan
+from app.repartition.preview import Preview, read_preview
 from app.repartition.progress import OnProgress
-from app.repartition.run import CopiesMissing, Repartition, open_move
-from app.repartition.situation import Situation, read_situation
+from app.repartition.run import CopiesMissing, Repartition, open_copier
 from app.repartition.stored_plan import OthersWrite
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -35,7 +35,7 @@ from streams.scoring.stored import DamagedBlob
 from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost
 from streams.store.format import FORMAT, parse_format
-from streams.store.move import Move, MovedWrong
+from streams.store.shard_copier import CopyDiffers, ShardCopier
 
 MOST = 4096
 UNFINISHED = (
@@ -88,7 +88,7 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
         _print_done(to, as_json)
         return
     before = settings.model_copy(update={"partitions": old})
-    found = run(_read_situation(before, to, plan), "asking Kafka and Redis")
+    found = run(_read_preview(before, to, plan), "asking Kafka and Redis")
     if not as_json:
         for line in _lines(found):
             typer.echo(line)
@@ -110,11 +110,11 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
         typer.echo("Make a backup of Redis: a rebuild cannot use events from before.")
 
 
-def _agree(settings: Settings, found: Situation, ask: bool) -> None:
+def _agree(settings: Settings, found: Preview, ask: bool) -> None:
     """Refuse while workers run, before anybody is asked.
 
     Raises:
-        Refused, CommandError: workers run, or the answer is no.
+        CannotRepartition, CommandError: workers run, or the answer is no.
     """
     if found.workers:
         run(require_no_workers(settings), "waiting for workers to end")
@@ -149,14 +149,14 @@ async def _choose_old(settings: Settings, to: int) -> tuple[int | None, Plan | N
     return (agreed if plan is None else plan.old), plan
 
 
-async def _read_situation(settings: Settings, to: int, plan: Plan | None) -> Situation:
-    async with _open(settings, to) as (move, _):
-        return await read_situation(settings, move, plan)
+async def _read_preview(settings: Settings, to: int, plan: Plan | None) -> Preview:
+    async with _open(settings, to) as (copier, _):
+        return await read_preview(settings, copier, plan)
 
 
 async def _run(settings: Settings, to: int, report: OnProgress) -> int:
-    async with _open(settings, to) as (move, implementation):
-        work = Repartition(settings, implementation, move, report)
+    async with _open(settings, to) as (copier, implementation):
+        work = Repartition(settings, implementation, copier, report)
         try:
             with _faults(settings):
                 return await work.run()
@@ -171,18 +171,18 @@ async def _cancel(settings: Settings) -> tuple[int, int]:
     plan = decode_plan((await ask_agreed(settings)).plan)
     if plan is None:
         msg = "no repartition has begun."
-        raise Refused(msg)
+        raise CannotRepartition(msg)
     settings = settings.model_copy(update={"partitions": plan.old})
-    async with _open(settings, plan.new) as (move, implementation):
-        return plan.old, await Repartition(settings, implementation, move, lambda *_: None).cancel()
+    async with _open(settings, plan.new) as (copier, implementation):
+        return plan.old, await Repartition(settings, implementation, copier, lambda *_: None).cancel()
 
 
 @asynccontextmanager
-async def _open(settings: Settings, to: int) -> AsyncIterator[tuple[Move, Implementation]]:
+async def _open(settings: Settings, to: int) -> AsyncIterator[tuple[ShardCopier, Implementation]]:
     """What a run needs; ``settings`` have the old number."""
     implementation = choose_implementation(settings)
-    async with open_move(settings, settings.partitions, to, implementation) as move:
-        yield move, implementation
+    async with open_copier(settings, settings.partitions, to, implementation) as copier:
+        yield copier, implementation
 
 
 @contextmanager
@@ -195,7 +195,7 @@ def _faults(settings: Settings) -> Iterator[None]:
         raise redis_fault(settings, error) from None
     except (KafkaError, TimeoutError) as error:
         raise kafka_fault(settings, capture.cause_of(error)) from None
-    except (Refused, TopicUnfit, CopiesMissing) as error:
+    except (CannotRepartition, TopicUnfit, CopiesMissing) as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
     except NotFinished as error:
         raise CommandError(Exit.TROUBLE, f"{error}: run the command again. Nothing was switched.") from None
@@ -203,12 +203,12 @@ def _faults(settings: Settings) -> Iterator[None]:
         raise CommandError(Exit.REFUSED, f"{error}. Nothing was switched.") from None
     except (OthersWrite, OwnershipLost, Conflict) as error:
         raise CommandError(Exit.CONFLICT, f"{error}. Then repeat the command.") from None
-    except MovedWrong as error:
+    except CopyDiffers as error:
         message = f"{error}: the copy is wrong, so nothing was switched. Run it again: it copies anew."
         raise CommandError(Exit.CHECK_FAILED, message) from None
 
 
-def _lines(found: Situation) -> Iterator[str]:
+def _lines(found: Preview) -> Iterator[str]:
     yield f"{found.leads:,} leads and accounts move from {found.old} to {found.new} partitions."
     if found.step:
         yield f"A run that ended early goes on: {found.step}."
@@ -223,7 +223,7 @@ def _lines(found: Situation) -> Iterator[str]:
         yield f"Note: {warning}."
 
 
-def _as_json(found: Situation) -> dict[str, Any]:
+def _as_json(found: Preview) -> dict[str, Any]:
     return {
         "from": found.old,
         "to": found.new,

@@ -20,7 +20,7 @@ class NotFinished(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
+class ShardSplit:
     """What the new shards begin with."""
 
     controls: Sequence[Fields]
@@ -44,24 +44,24 @@ def parents_of(shard: int, old: int, new: int) -> range:
     return range(shard % step, old, step)
 
 
-def make_control(division: Division, shard: int) -> dict[str, bytes]:
+def make_control(split: ShardSplit, shard: int) -> dict[str, bytes]:
     """The control record of a new shard; empty if nothing was ever scored in those that it comes from.
 
     Raises:
         NotFinished: the old shards must be finished first.
     """
-    parents = [division.controls[each] for each in parents_of(shard, division.old, division.new)]
+    parents = [split.controls[each] for each in parents_of(shard, split.old, split.new)]
     parents = [each for each in parents if each]
     if not parents:
         return {}
-    at = Position.from_fields(division.controls[shard]) if shard < division.old else Position()
+    at = Position.from_fields(split.controls[shard]) if shard < split.old else Position()
     positions = [Position.from_fields(each) for each in parents]
-    at.sources = join_sources([each.sources for each in positions], division.forwarded)
+    at.sources = join_sources([each.sources for each in positions], split.forwarded)
     at.arrived_ms = max(each.arrived_ms for each in positions)
     at.sequence, at.ranking = 0, min(each.ranking for each in positions)
     told = Told(max(Told.from_fields(each).latest_ms for each in parents))
-    home = shard % len(division.handoff_ends)
-    rest = {"waiting": b"0", "handoff": b"%d" % division.handoff_ends[home], "owner": OWNER.encode()}
+    home = shard % len(split.handoff_ends)
+    rest = {"waiting": b"0", "handoff": b"%d" % split.handoff_ends[home], "owner": OWNER.encode()}
     in_force = join_in_force([InForce.from_fields(each) for each in parents])
     return at.to_fields() | in_force.to_fields() | told.to_fields() | rest
 

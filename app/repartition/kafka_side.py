@@ -10,7 +10,7 @@ from aiokafka.admin import NewPartitions
 from aiokafka.structs import TopicPartition
 
 from app.kafka_rights import NoGroups, Operation, describe_group, describe_topics, missing_operations
-from app.repartition.plan import Refused
+from app.repartition.plan import CannotRepartition
 from app.settings import Settings
 from app.topic_settings import read_topics
 from app.wiring import make_consumer, make_group_consumer, started_admin
@@ -95,14 +95,14 @@ async def require_no_workers(settings: Settings) -> None:
     """Wait a moment for workers that have ended, and refuse to go on while there are others.
 
     Raises:
-        Refused: there are.
+        CannotRepartition: there are.
     """
     if workers := await wait_for_no_workers(settings):
         are, them = (
             ("1 worker still runs", "it") if len(workers) == 1 else (f"{len(workers)} workers still run", "them")
         )
         msg = f"{are}: {', '.join(workers)}. Stop {them} first, and repeat the command."
-        raise Refused(msg)
+        raise CannotRepartition(msg)
 
 
 class SourceLog(NamedTuple):

@@ -9,7 +9,7 @@ import msgspec
 Step = Literal["copy", "clean", "rename", "finish"]
 
 
-class Refused(Exception):
+class CannotRepartition(Exception):
     """A repartition cannot begin or go on; the message says what to do."""
 
 

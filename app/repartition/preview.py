@@ -1,4 +1,4 @@
-"""What a repartition finds before anything is done, and why it cannot begin."""
+"""Reads what a repartition would do, and why it cannot begin."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 
 from app.repartition import kafka_side
 from app.repartition.controls import moves_scores
-from app.repartition.plan import Plan, Refused
+from app.repartition.plan import CannotRepartition, Plan
 from app.settings import Settings
-from streams.store.move import Move
+from streams.store.shard_copier import ShardCopier
 
 _SCORES_MOVE: Final = (
     "the partitions of {s.handoff} or {s.lead_scores} do not divide the old and the new number: alerts and scores of "
@@ -19,8 +19,8 @@ _SCORES_MOVE: Final = (
 
 
 @dataclass(slots=True)
-class Situation:
-    """What there is before anything is done."""
+class Preview:
+    """What a repartition would do."""
 
     old: int
     new: int
@@ -34,38 +34,38 @@ class Situation:
     warnings: list[str] = field(default_factory=list)
 
 
-async def read_situation(settings: Settings, move: Move, plan: Plan | None) -> Situation:
+async def read_preview(settings: Settings, copier: ShardCopier, plan: Plan | None) -> Preview:
     """See what there is, and refuse what cannot be done; ``plan`` is that of an earlier run.
 
     Raises:
-        Refused: the number or the topic does not fit.
+        CannotRepartition: the number or the topic does not fit.
     """
     topics = await kafka_side.read_topics_of(settings)
     count = topics[settings.lead_events]
-    if count not in (move.old, move.new):
+    if count not in (copier.old, copier.new):
         msg = (
             f"{settings.lead_events} has {count} partitions already, and Kafka cannot remove any: run "
             f"`leadglow repartition --to {count}`."
         )
-        raise Refused(msg)
-    needed, free = await move.estimate_bytes(), await move.free_bytes()
+        raise CannotRepartition(msg)
+    needed, free = await copier.estimate_bytes(), await copier.free_bytes()
     if plan is None and free is not None and needed > free:
         msg = (
             f"Redis may use {free / 2**20:,.0f} MiB more, but the copies need about {needed / 2**20:,.0f} MiB: raise "
             "`maxmemory` until the end."
         )
-        raise Refused(msg)
-    if count == move.old:
+        raise CannotRepartition(msg)
+    if count == copier.old:
         await kafka_side.require_right_to_alter(settings)
     others = [topics[each] for each in (settings.handoff, settings.lead_scores)]
-    warnings = [_SCORES_MOVE.format(s=settings)] if moves_scores(move.old, move.new, others) else []
-    return Situation(
-        move.old,
-        move.new,
+    warnings = [_SCORES_MOVE.format(s=settings)] if moves_scores(copier.old, copier.new, others) else []
+    return Preview(
+        copier.old,
+        copier.new,
         count,
         plan.step if plan is not None else "",
         len(await kafka_side.list_workers(settings)),
-        await move.count_leads(),
+        await copier.count_leads(),
         needed,
         warnings,
     )

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from app.repartition import kafka_side
-from app.repartition.controls import Division, NotFinished, make_control, parents_of, partition_of_source
+from app.repartition.controls import NotFinished, ShardSplit, make_control, parents_of, partition_of_source
 from app.repartition.old_shards import open_old_shards
-from app.repartition.plan import Plan, Refused
+from app.repartition.plan import CannotRepartition, Plan
 from app.repartition.progress import OnProgress, StepProgress
 from app.repartition.stored_plan import OthersWrite, StoredPlan
 from app.settings import Settings
@@ -24,7 +24,7 @@ from streams.publishing import sessions
 from streams.publishing.topic import ScorecardsTopic
 from streams.shard.position import MAX_OFFSET, Position
 from streams.store.client import connect
-from streams.store.move import Move, MovedWrong
+from streams.store.shard_copier import CopyDiffers, ShardCopier
 from streams.transport.topics import partition_of
 
 FIRST_VERSION: Final = b"1"
@@ -37,14 +37,16 @@ class CopiesMissing(Exception):
 class Repartition:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, implementation: Implementation, move: Move, report: OnProgress) -> None:
+    def __init__(
+        self, settings: Settings, implementation: Implementation, copier: ShardCopier, report: OnProgress
+    ) -> None:
         """``settings`` have the old number of partitions."""
         self._settings = settings
         self._implementation = implementation
-        self._move = move
+        self._copier = copier
         self._report = report
         self._reached = find_crash_point()
-        self._plan = StoredPlan(move)
+        self._plan = StoredPlan(copier)
 
     @property
     def plan(self) -> str:
@@ -57,29 +59,29 @@ class Repartition:
         """Do everything that is left; returns the number of leads and accounts that were copied.
 
         Raises:
-            Refused, OthersWrite, MovedWrong: the old shards are in force, unless the step was a later one.
+            CannotRepartition, OthersWrite, CopyDiffers: the old shards are in force, unless the step was a later one.
             CopiesMissing: the new shards are in force.
             Mismatch: the state does not match the topic.
         """
         plan, leads = await self._plan.read(), 0
         if plan is None:
             await self._require_no_workers()  # while a plan is there, workers refuse to start
-            plan = Plan(old=self._move.old, new=self._move.new)
+            plan = Plan(old=self._copier.old, new=self._copier.new)
         if plan.step == "copy":
             plan = await self._plan.take_over(plan)  # the next write of another command fails
-            leads = await self._move.count_leads()
+            leads = await self._copier.count_leads()
             plan = await self._copy_and_switch(plan)
         if plan.step == "clean":
             await self._require_copies(plan)
-            await self._move.discard_old(plan.steps)
+            await self._copier.discard_old(plan.steps)
             await self._reached("repartition_cleaned")
             plan = await self._plan.change(plan, step="rename")
         if plan.step == "rename":
             await self._require_copies(plan)
-            await self._move.put_in_place(plan.first_step)
+            await self._copier.put_in_place(plan.first_step)
             await self._reached("repartition_renamed")
             plan = await self._plan.change(plan, step="finish")
-        await self._note(plan)
+        await self._note_on_scorecards_topic(plan)
         await self._reached("repartition_noted")
         await self._plan.replace(None)
         return leads
@@ -88,24 +90,25 @@ class Repartition:
         await self._require_no_workers()
         await self._finish_old_shards()
         await self._reached("repartition_finished")
-        controls = await self._move.read_controls()
+        controls = await self._copier.read_controls()
         plan = await self._copy(plan, _steps_of(controls))
         await self._put_controls(plan, controls)
         await self._verify(plan)
         await self._reached("repartition_verified")
         await self._require_no_workers()
         await self._plan.require_own()
-        await kafka_side.add_partitions(self._settings, self._move.new)
+        await kafka_side.add_partitions(self._settings, self._copier.new)
         await self._reached("repartition_added")
-        controls = await self._move.read_controls()
+        controls = await self._copier.read_controls()
         if _steps_of(controls) != plan.steps:
             msg = "a worker has scored events meanwhile: stop all workers"
             raise OthersWrite(msg)
         await self._require_no_publication(controls)
         offsets = {p: Position.from_fields(each).checkpoint for p, each in enumerate(controls)}
-        former = [*former_numbers(await self._move.read_meta(FORMER)), self._move.old]
+        former = [*former_numbers(await self._copier.read_meta(FORMER)), self._copier.old]
         plan = msgspec.structs.replace(plan, step="clean", offsets=offsets)
-        await self._plan.replace(plan, partitions=str(self._move.new), **{FORMER: msgspec.json.encode(former).decode()})
+        fields = {"partitions": str(self._copier.new), FORMER: msgspec.json.encode(former).decode()}
+        await self._plan.replace(plan, **fields)
         await self._reached("repartition_switched")
         return plan
 
@@ -113,15 +116,15 @@ class Repartition:
         """Remove the copies and the plan; returns the number of partitions of the topic.
 
         Raises:
-            Refused: nothing has begun, partitions are added already, or the new shards are in force.
+            CannotRepartition: nothing has begun, partitions are added already, or the new shards are in force.
         """
         plan = await self._plan.read()
         if plan is None:
             msg = "no repartition has begun."
-            raise Refused(msg)
+            raise CannotRepartition(msg)
         if plan.step != "copy":
             msg = f"the new shards are in force: finish by `leadglow repartition --to {plan.new}`."
-            raise Refused(msg)
+            raise CannotRepartition(msg)
         await self._count_partitions_before(plan)
         await self._drop_copies(plan)
         count = await self._count_partitions_before(plan)
@@ -132,7 +135,7 @@ class Repartition:
         """The number of partitions of the topic, before they are added.
 
         Raises:
-            Refused: they are.
+            CannotRepartition: they are.
         """
         count = (await kafka_side.read_topics_of(self._settings))[self._settings.lead_events]
         if count == plan.new:
@@ -140,7 +143,7 @@ class Repartition:
                 f"{self._settings.lead_events} has {count} partitions already, so workers cannot go on with "
                 f"{plan.old}: finish by `leadglow repartition --to {plan.new}`."
             )
-            raise Refused(msg)
+            raise CannotRepartition(msg)
         return count
 
     # Steps ----------------------------------------------------------------------------------------------------
@@ -153,7 +156,7 @@ class Repartition:
     async def _finish_old_shards(self) -> None:
         async with self._open_topic() as topic:
             if topic.catalog.unfinished():
-                async with self._open_writer(topic, self._move.old) as writer:
+                async with self._open_writer(topic, self._copier.old) as writer:
                     await writer.finish()
             async with open_old_shards(self._settings, topic, self._implementation) as shards:
                 most = 0
@@ -165,11 +168,11 @@ class Repartition:
 
                 await shards.open()
                 await shards.finish(on_lag)
-                if self._move.new % self._move.old:
+                if self._copier.new % self._copier.old:
                     await shards.forward_rest(partial(kafka_side.read_source_logs, self._settings))
                     await shards.finish(on_lag)
                 await shards.end()
-        if waiting := await self._move.count_waiting():
+        if waiting := await self._copier.count_waiting():
             msg = f"{waiting} records in outboxes are not sent yet"
             raise NotFinished(msg)
 
@@ -178,10 +181,10 @@ class Repartition:
             plan = await self._drop_copies(plan)
             plan = await self._plan.change(plan, steps=dict(steps))
         counter = self._counter("copying")
-        counter.total = await self._move.count_items()
-        for shard in range(self._move.old):
+        counter.total = await self._copier.count_items()
+        for shard in range(self._copier.old):
             if shard not in plan.copied:
-                await self._move.copy_shard(shard, counter.add)
+                await self._copier.copy_shard(shard, counter.add)
                 await self._reached("repartition_copied")
                 plan = await self._plan.change(plan, copied=(*plan.copied, shard))
         return plan
@@ -189,7 +192,7 @@ class Repartition:
     async def _drop_copies(self, plan: Plan) -> Plan:
         """Remove what was copied; the plan without it is written first, so that no other command can switch to it."""
         plan = await self._plan.take_over(plan, steps={}, copied=())
-        await self._move.drop_copies()
+        await self._copier.drop_copies()
         return plan
 
     async def _require_no_publication(self, controls: list[dict[str, bytes]]) -> None:
@@ -206,21 +209,21 @@ class Repartition:
         names = {partition_of_source(n) for each in positions for n in each.sources if not n.startswith("~")}
         forwarded = await kafka_side.read_forwarded(self._settings, names)
         ends = await kafka_side.read_handoff_ends(self._settings)
-        division = Division(controls, self._move.new, forwarded, ends)
-        cards = await self._move.scorecards()
-        for shard in range(self._move.new):
-            if fields := make_control(division, shard):
+        split = ShardSplit(controls, self._copier.new, forwarded, ends)
+        cards = await self._copier.scorecards()
+        for shard in range(self._copier.new):
+            if fields := make_control(split, shard):
                 own = {"version": FIRST_VERSION, "step": plan.first_step.encode()}
-                await self._move.put_control(shard, {**fields, **own}, cards)
+                await self._copier.put_control(shard, {**fields, **own}, cards)
 
     async def _verify(self, plan: Plan) -> None:
         counter = self._counter("comparing")
-        counter.total = await self._move.count_items()
+        counter.total = await self._copier.count_items()
         try:
-            for shard in range(self._move.old):
-                await self._move.verify_shard(shard, counter.add)
-            await self._move.verify_counts()
-        except MovedWrong:
+            for shard in range(self._copier.old):
+                await self._copier.verify_shard(shard, counter.add)
+            await self._copier.verify_counts()
+        except CopyDiffers:
             await self._plan.change(plan, steps={}, copied=())  # the next run copies anew
             raise
 
@@ -230,15 +233,15 @@ class Repartition:
         Raises:
             CopiesMissing: one has none.
         """
-        old, new = self._move.old, self._move.new
+        old, new = self._copier.old, self._copier.new
         scored = [shard for shard in range(new) if any(plan.steps[each] for each in parents_of(shard, old, new))]
-        if missing := await self._move.find_missing(scored, plan.first_step):
+        if missing := await self._copier.find_missing(scored, plan.first_step):
             await self._plan.require_own()  # else another command has finished
             numbers = ", ".join(map(str, missing))
             msg = f"Redis has no copies for the new partitions {numbers}: restore the backup of Redis from before."
             raise CopiesMissing(msg)
 
-    async def _note(self, plan: Plan) -> None:
+    async def _note_on_scorecards_topic(self, plan: Plan) -> None:
         """Note on the topic of scorecards which records belong to which number, in case Redis is lost."""
         async with self._open_topic() as topic, self._open_writer(topic, plan.new) as writer:
             await writer.note_repartition(plan.old, plan.offsets)
@@ -276,14 +279,16 @@ def _steps_of(controls: list[dict[str, bytes]]) -> dict[int, str]:
 
 
 @asynccontextmanager
-async def open_move(settings: Settings, old: int, new: int, implementation: Implementation) -> AsyncIterator[Move]:
-    """The state in Redis, to be moved."""
+async def open_copier(
+    settings: Settings, old: int, new: int, implementation: Implementation
+) -> AsyncIterator[ShardCopier]:
+    """What copies the state in Redis."""
     client = connect(settings.redis)
 
     def home(lead_id: bytes) -> int:
         return partition_of(lead_id.decode(), new, implementation.murmur2)
 
     try:
-        yield Move(client, settings.namespace, old, new, home)
+        yield ShardCopier(client, settings.namespace, old, new, home)
     finally:
         await client.aclose()

@@ -9,7 +9,7 @@ import msgspec
 
 from app.repartition.plan import Plan, decode_plan
 from streams.partition_numbers import REPARTITION
-from streams.store.move import Move
+from streams.store.shard_copier import ShardCopier
 
 TAKEN_OVER: Final = "another `leadglow repartition` has changed the plan: let that one end"
 
@@ -21,16 +21,16 @@ class OthersWrite(Exception):
 class StoredPlan:
     """The plan as this command has read or written it last."""
 
-    def __init__(self, move: Move) -> None:
+    def __init__(self, copier: ShardCopier) -> None:
         """Nothing is read yet."""
-        self._move = move
+        self._copier = copier
         self._run = uuid4().hex
         self.text = ""
         """The plan as it is in Redis; empty if there is none."""
 
     async def read(self) -> Plan | None:
         """Read it; None if there is none."""
-        self.text = await self._move.read_meta(REPARTITION)
+        self.text = await self._copier.read_meta(REPARTITION)
         return decode_plan(self.text)
 
     async def replace(self, plan: Plan | None, **fields: str) -> None:
@@ -40,7 +40,7 @@ class StoredPlan:
             OthersWrite: another command has replaced it meanwhile.
         """
         text = "" if plan is None else plan.encode()
-        if not await self._move.replace_plan(self.text, text, **fields):
+        if not await self._copier.replace_plan(self.text, text, **fields):
             raise OthersWrite(TAKEN_OVER)
         self.text = text
 
@@ -64,5 +64,5 @@ class StoredPlan:
         Raises:
             OthersWrite: one has.
         """
-        if await self._move.read_meta(REPARTITION) != self.text:
+        if await self._copier.read_meta(REPARTITION) != self.text:
             raise OthersWrite(TAKEN_OVER)

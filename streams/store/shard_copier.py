@@ -1,4 +1,4 @@
-"""Moves the state of shards in Redis to another number of shards, under other keys until all is verified.
+"""Copies the state of shards in Redis to another number of shards, under other keys until all is verified.
 
 The old keys stay as they are until ``discard_old``. Every method may be repeated, and none needs the one before it to
 have finished in the same process. ``docs/storage.md`` has the order.
@@ -26,11 +26,11 @@ OnPage = Callable[[int], Awaitable[None]]
 """Called after each page, with the number of its items."""
 
 
-class MovedWrong(Exception):
+class CopyDiffers(Exception):
     """A copy differs from what was copied."""
 
 
-class Move:
+class ShardCopier:
     """The state of ``old`` shards, and its copy as ``new`` shards."""
 
     def __init__(self, client: Any, namespace: str, old: int, new: int, home: Callable[[bytes], int]) -> None:
@@ -144,7 +144,7 @@ class Move:
         """Compare every item of an old shard with its copy.
 
         Raises:
-            MovedWrong: one differs, or is missing.
+            CopyDiffers: one differs, or is missing.
         """
         cards = await self._scorecards([self._old_keys(shard)])
         sources = tables_of(self._old_keys(shard), cards)
@@ -156,14 +156,14 @@ class Move:
                     if copied != items:
                         wrong = next(each for each in items if copied.get(each) != items[each])
                         msg = f"{wrong.decode()!r} in {targets[home][i].key} is not as in {source.key}"
-                        raise MovedWrong(msg)
+                        raise CopyDiffers(msg)
                 await on_page(len(page))
 
     async def verify_counts(self) -> None:
         """Compare the sizes of all old keys together with those of their copies.
 
         Raises:
-            MovedWrong: there are fewer, or more.
+            CopyDiffers: there are fewer, or more.
         """
         cards = await self.scorecards()
         old = [tables_of(self._old_keys(shard), cards) for shard in range(self.old)]
@@ -174,7 +174,7 @@ class Move:
             counts = [sum([await count_items(self._client, each[i]) for each in side]) for side in (old, new)]
             if counts[0] != counts[1]:
                 msg = f"there are {counts[0]} items like those of {table.key}, but {counts[1]} copies"
-                raise MovedWrong(msg)
+                raise CopyDiffers(msg)
 
     # Switching ------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from streams.scoring.account_state import Account, Member
 from streams.scoring.stored_accounts import encode_account
 from streams.store.base import Commit
 from streams.store.client import connect
-from streams.store.move import Move
 from streams.store.redis import RedisStore
+from streams.store.shard_copier import ShardCopier
 from streams.transport.topics import partition_of
 
 OLD, NEW = 4, 6
@@ -31,7 +31,7 @@ class Moved:
         self.namespace = namespace
         self.old = RedisStore(url, namespace, partitions=OLD)
         self.new = RedisStore(url, namespace, partitions=NEW)
-        self.move = Move(self.client, namespace, OLD, NEW, lambda lead_id: partition_of(lead_id.decode(), NEW))
+        self.copier = ShardCopier(self.client, namespace, OLD, NEW, lambda lead_id: partition_of(lead_id.decode(), NEW))
 
     async def fill(self) -> None:
         """Leads of every kind of state, and an account."""
@@ -56,15 +56,15 @@ class Moved:
 
     async def copy(self) -> None:
         for shard in range(OLD):
-            await self.move.copy_shard(shard, ignore)
+            await self.copier.copy_shard(shard, ignore)
         for shard in range(NEW):
             fields = {"version": b"1", "step": NEW_STEP.encode(), "ckpt": b"%d" % shard}
-            await self.move.put_control(shard, fields, await self.move.scorecards())
+            await self.copier.put_control(shard, fields, await self.copier.scorecards())
 
     async def verify(self) -> None:
         for shard in range(OLD):
-            await self.move.verify_shard(shard, ignore)
-        await self.move.verify_counts()
+            await self.copier.verify_shard(shard, ignore)
+        await self.copier.verify_counts()
 
     async def copied(self, part: str) -> str:
         """A key of a copy."""

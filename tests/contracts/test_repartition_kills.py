@@ -14,7 +14,7 @@ from app.repartition.stored_plan import OthersWrite
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.implementation import REFERENCE
-from streams.store.move import MovedWrong
+from streams.store.shard_copier import CopyDiffers
 from streams.transport.topics import partition_of
 from tests.contracts.moved import CARDS, LEADS, NEW, OLD, Moved
 
@@ -61,7 +61,7 @@ class Steps(Repartition):
 
     def __init__(self, moved: Moved, kafka: Kafka, at: str = "", do: Callable[[], Awaitable[object]] = die) -> None:
         """At the step ``at`` it does something."""
-        super().__init__(load_settings({}), REFERENCE, moved.move, lambda *_: None)
+        super().__init__(load_settings({}), REFERENCE, moved.copier, lambda *_: None)
         self._kafka = kafka
         self._at = f"repartition_{at}"
         self._do = do
@@ -77,13 +77,13 @@ class Steps(Repartition):
     async def _require_no_publication(self, controls: object) -> None:
         pass
 
-    async def _note(self, plan: Any) -> None:
+    async def _note_on_scorecards_topic(self, plan: Any) -> None:
         self._kafka.noted.append(plan.offsets)
 
 
 async def has_all_leads(moved: Moved) -> None:
     """All leads are in the shards in force."""
-    number = int(await moved.move.read_meta("partitions"))
+    number = int(await moved.copier.read_meta("partitions"))
     store = {OLD: moved.old, NEW: moved.new}[number]
     for lead_id in LEADS:
         assert await store.load(partition_of(lead_id, number), [lead_id]) == [b"blob of %s" % lead_id.encode()]
@@ -97,12 +97,12 @@ async def test_it_goes_on_wherever_it_was_killed(
     for kill in kills:
         with pytest.raises(Killed):
             await Steps(moved, kafka, kill).run()
-        assert await moved.move.read_meta("repartition"), "workers refuse to start"
+        assert await moved.copier.read_meta("repartition"), "workers refuse to start"
     await Steps(moved, kafka).run()
 
     new = moved.new
-    assert (kafka.partitions, await moved.move.read_meta("partitions")) == (NEW, str(NEW))
-    assert await moved.move.read_meta("repartition") == ""
+    assert (kafka.partitions, await moved.copier.read_meta("partitions")) == (NEW, str(NEW))
+    assert await moved.copier.read_meta("repartition") == ""
     assert kafka.noted[-1] == dict.fromkeys(range(OLD), 5)
     await has_all_leads(moved)
     for card in CARDS:
@@ -117,11 +117,11 @@ async def test_a_copy_that_differs_is_made_anew(moved: Moved, monkeypatch: pytes
         await Steps(moved, kafka, "verified").run()
     leads = await moved.copied("leads")
     await moved.client.hset(leads, (await moved.client.hkeys(leads))[0], b"another")
-    with pytest.raises(MovedWrong):
+    with pytest.raises(CopyDiffers):
         await Steps(moved, kafka).run()
     assert kafka.partitions == OLD
     await Steps(moved, kafka).run()
-    assert await moved.move.read_meta("partitions") == str(NEW)
+    assert await moved.copier.read_meta("partitions") == str(NEW)
 
 
 class Waiting:
@@ -152,7 +152,7 @@ class Waiting:
 async def test_no_lead_is_lost_if_a_command_goes_on_while_its_copies_are_removed(
     at: str, moved: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka, drop = Kafka(monkeypatch), moved.move.drop_copies
+    kafka, drop = Kafka(monkeypatch), moved.copier.drop_copies
     first = Waiting(moved, kafka, at)
     await first.reach()
     kafka.is_late = at == "added"
@@ -162,11 +162,11 @@ async def test_no_lead_is_lost_if_a_command_goes_on_while_its_copies_are_removed
         await drop()
         ends.append(await first.go_on())
 
-    monkeypatch.setattr(moved.move, "drop_copies", drop_beside)
+    monkeypatch.setattr(moved.copier, "drop_copies", drop_beside)
     assert await Steps(moved, kafka).cancel() == OLD
 
     assert isinstance(ends[0], OthersWrite)
-    assert [await moved.move.read_meta(name) for name in ("repartition", "partitions")] == ["", str(OLD)]
+    assert [await moved.copier.read_meta(name) for name in ("repartition", "partitions")] == ["", str(OLD)]
     await has_all_leads(moved)
 
 
@@ -185,7 +185,7 @@ async def test_a_repeated_command_takes_over_from_one_that_still_runs(
     await Steps(moved, kafka, "finished", go_on).run()
 
     assert isinstance(ends[0], OthersWrite)
-    assert [await moved.move.read_meta(name) for name in ("repartition", "partitions")] == ["", str(NEW)]
+    assert [await moved.copier.read_meta(name) for name in ("repartition", "partitions")] == ["", str(NEW)]
     await has_all_leads(moved)
 
 
@@ -193,7 +193,7 @@ async def test_old_leads_are_not_removed_without_copies(moved: Moved, monkeypatc
     kafka = Kafka(monkeypatch)
     with pytest.raises(Killed):
         await Steps(moved, kafka, "switched").run()
-    await moved.move.drop_copies()
+    await moved.copier.drop_copies()
 
     with pytest.raises(CopiesMissing, match="new partitions 0, 1, 2, 3, 4, 5: restore the backup"):
         await Steps(moved, kafka).run()

@@ -158,7 +158,7 @@ def test_a_command_does_nothing_that_it_could_not_note(
     async def read_formats(*asked: object) -> tuple[Agreed, list[Worker]]:
         return Agreed(4, "", ""), []
 
-    async def read_situation(*asked: object) -> None:
+    async def read_preview(*asked: object) -> None:
         """Nothing of it is used before the log is opened."""
 
     async def choose(*asked: object) -> tuple[int, None]:
@@ -169,7 +169,7 @@ def test_a_command_does_nothing_that_it_could_not_note(
     monkeypatch.setattr(restore, "read_places", read_places)
     monkeypatch.setattr(restore, "read_divided", read_divided)
     monkeypatch.setattr(upgrade, "_read_formats", read_formats)
-    monkeypatch.setattr(repartition, "_read_situation", read_situation)
+    monkeypatch.setattr(repartition, "_read_preview", read_preview)
     monkeypatch.setattr(repartition, "_choose_old", choose)
     monkeypatch.setattr(repartition, "_lines", lambda found: [])
     env = NOWHERE | {"LEADGLOW_AUDIT_LOG": str(tmp_path / "none" / "a.log"), "LEADGLOW_NOTIFY_ROUTES": str(routes)}

@@ -18,8 +18,8 @@ from app.cli import rebuild, repartition
 from app.cli.errors import CommandError
 from app.repartition import kafka_side
 from app.repartition.controls import (
-    Division,
     NotFinished,
+    ShardSplit,
     join_in_force,
     join_sources,
     make_control,
@@ -27,7 +27,7 @@ from app.repartition.controls import (
     parents_of,
 )
 from app.repartition.old_shards import OldShards
-from app.repartition.plan import Refused, decode_plan
+from app.repartition.plan import CannotRepartition, decode_plan
 from app.repartition.run import Repartition
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -39,7 +39,7 @@ from streams.shard.position import Position
 from streams.store.base import Commit
 from streams.store.format import FORMAT, NAME, SystemFormat
 from streams.store.memory import MemoryStore
-from streams.store.move import Move
+from streams.store.shard_copier import ShardCopier
 from streams.transport.topics import partition_of
 
 IN_FORCE = InForce(3, None, False, 50, {0: 0, 3: 50}, "v")
@@ -62,20 +62,20 @@ def test_every_lead_of_a_new_shard_comes_from_one_of_its_parents(old: int, new: 
 
 def test_a_shard_goes_on_in_its_partition_and_an_added_one_begins_with_it() -> None:
     controls = [control(10, {"web:0": 5}, told=7), control(20, {"web:0": 8, "~0": 4096})]
-    division = Division(controls, 4, {}, [70, 80])
+    split = ShardSplit(controls, 4, {}, [70, 80])
 
-    kept, added = make_control(division, 1), make_control(division, 3)
+    kept, added = make_control(split, 1), make_control(split, 3)
 
     assert Position.from_fields(kept) == Position(20, 20, b"f20", 120, {"web:0": 8, "~0": 4096})
     assert Position.from_fields(added) == Position(0, 0, b"", 120, {"web:0": 8, "~0": 4096})
-    assert (kept["handoff"], make_control(division, 2)["handoff"]) == (b"80", b"70")
-    assert (Told.from_fields(make_control(division, 2)).latest_ms, InForce.from_fields(added)) == (7, IN_FORCE)
+    assert (kept["handoff"], make_control(split, 2)["handoff"]) == (b"80", b"70")
+    assert (Told.from_fields(make_control(split, 2)).latest_ms, InForce.from_fields(added)) == (7, IN_FORCE)
     assert {added["sequence"], added["waiting"]} == {b"0"}
 
 
 def test_shards_without_events_stay_without() -> None:
-    division = Division([{}, control(20, {})], 4, {}, [0])
-    assert [bool(make_control(division, shard)) for shard in range(4)] == [False, True, False, True]
+    split = ShardSplit([{}, control(20, {})], 4, {}, [0])
+    assert [bool(make_control(split, shard)) for shard in range(4)] == [False, True, False, True]
 
 
 def test_an_event_that_is_still_to_be_forwarded_to_one_of_two_shards_is_not_taken_for_a_repeated_one() -> None:
@@ -151,7 +151,7 @@ class Grown:
         self.dropped += 1
 
     def repartition(self) -> Repartition:
-        return Repartition(load_settings({}), REFERENCE, cast(Move, self), lambda *_: None)
+        return Repartition(load_settings({}), REFERENCE, cast(ShardCopier, self), lambda *_: None)
 
 
 async def test_copies_may_be_removed_until_the_topic_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ async def test_copies_may_be_removed_until_the_topic_has_grown(monkeypatch: pyte
     assert by_other_tools.dropped == 1
 
     grown = Grown(12, monkeypatch)
-    with pytest.raises(Refused, match=r"12 partitions already.*`leadglow repartition --to 12`"):
+    with pytest.raises(CannotRepartition, match=r"12 partitions already.*`leadglow repartition --to 12`"):
         await grown.repartition().cancel()
     assert (bool(grown.plan), grown.dropped) == (True, 0)
 
