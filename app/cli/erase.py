@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import lead_lookup
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import noted, require_audit_log
 from app.cli.common import LeadId, confirm, open_store, run
 from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
@@ -51,8 +51,8 @@ def erase(
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
     if not yes:
         confirm(f"Erase lead {lead_id!r}{others} for good?", "nothing was erased.")
-    run(_erase(settings, names), "waiting for a worker to erase the lead")
-    note_command(settings, "erase", lead_id=names[0])
+    with noted(settings, "erase", lead_id=names[0]):
+        run(_erase(settings, names), "waiting for a worker to erase the lead")
     typer.echo(f"lead {lead_id!r} is erased{others}")
 
 

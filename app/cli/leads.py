@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import note_command, noted, require_audit_log
 from app.cli.common import REDIS_S, At, console, open_store, parse_at, run
 from app.cli.errors import CommandError
 from app.cli.freshness import find_warning
@@ -63,8 +63,8 @@ def export(at: At = None) -> None:
     """
     at_ms = parse_at(at)
     settings = load_settings()
-    note_command(settings, "export", "begun")
-    run(_export(settings, at_ms))
+    with noted(settings, "export"):
+        run(_export(settings, at_ms))
 
 
 def find_card(rules: Rules, name: str | None) -> CardRule:

@@ -12,7 +12,7 @@ import typer
 
 from app.audit import AuditLogUnwritable
 from app.certificates import start_watching
-from app.cli.audit import note_command
+from app.cli.audit import noted
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
@@ -85,9 +85,9 @@ def replay(
     again by the next replay. Exit status 1 if some were not delivered.
     """
     settings = _load()
-    note_command(settings, "replay", "begun", route=route)
-    delivered, failed = run(_replay(settings, route), "sending dead letters")
-    note_command(settings, "replay", route=route, delivered=str(delivered), undelivered=str(failed))
+    with noted(settings, "replay", route=route) as outcome:
+        delivered, failed = run(_replay(settings, route), "sending dead letters")
+        outcome |= {"delivered": str(delivered), "undelivered": str(failed)}
     typer.echo(f"{delivered} delivered, {failed} undelivered")
     if failed:
         raise typer.Exit(Exit.CHECK_FAILED)

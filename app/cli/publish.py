@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import noted, require_audit_log
 from app.cli.chosen_scorecards import find_published
 from app.cli.common import busy, confirm, console, open_store, run
 from app.cli.errors import CommandError
@@ -162,10 +162,9 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
         plan = plan_publication(topic.catalog, new)
         leads = await _confirm_plan(settings, store, plan, yes, quiet) if plan is not None else 0
         after = topic.catalog.latest_place
-        async with _publishing(settings, topic, store) as writer:
+        async with _publishing(settings, topic, store, new.version) as writer:
             with busy("publishing"):
                 await writer.publish(new, name_local_author(), after, note, quiet)
-    note_command(settings, "publish", version=new.version)
     instead = f", instead of {latest.title}" if latest is not None else ""
     typer.echo(f"version {_used(topic).title} is in use{instead}{describe_silence(leads, quiet)}")
 
@@ -182,9 +181,8 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
             return
         leads = await _confirm_plan(settings, store, plan, yes, quiet)
         after = plan.latest.place
-        async with _publishing(settings, topic, store) as writer:
+        async with _publishing(settings, topic, store, target.version, rollback=True) as writer:
             await writer.publish(plan.scorecards, name_local_author(), after, note, quiet, plan.undone)
-    note_command(settings, "publish", version=plan.scorecards.version, rollback=True)
     number, instead = _used(topic).number, plan.latest.title
     silence = describe_silence(leads, quiet)
     typer.echo(f"back at version {target.title}, which is in use as number {number}, instead of {instead}{silence}")
@@ -198,18 +196,21 @@ def describe_silence(leads: int, quiet: bool) -> str:
 
 
 @asynccontextmanager
-async def _publishing(settings: Settings, topic: ScorecardsTopic, store: Store) -> AsyncIterator[ScorecardsWriter]:
-    """A writer of publications.
+async def _publishing(
+    settings: Settings, topic: ScorecardsTopic, store: Store, version: str, **noting: Any
+) -> AsyncIterator[ScorecardsWriter]:
+    """A writer of a publication, which is in the audit log.
 
     Raises:
         CommandError: others were published meanwhile.
     """
-    async with open_writer(settings, topic, store) as writer:
-        try:
-            yield writer
-        except Superseded as superseded:
-            message = f"nothing was changed: {superseded}. Repeat the command: it shows what yours does to those."
-            raise CommandError(Exit.CHECK_FAILED, message) from None
+    with noted(settings, "publish", version=version, **noting):
+        async with open_writer(settings, topic, store) as writer:
+            try:
+                yield writer
+            except Superseded as superseded:
+                message = f"nothing was changed: {superseded}. Repeat the command: it shows what yours does to those."
+                raise CommandError(Exit.CHECK_FAILED, message) from None
 
 
 def _used(topic: ScorecardsTopic) -> Published:
@@ -221,8 +222,9 @@ def _used(topic: ScorecardsTopic) -> Published:
 async def _finish(settings: Settings, topic: ScorecardsTopic, store: Store, version: str) -> None:
     """Finish the publication of the version in use, if its command was interrupted."""
     is_finished = not topic.catalog.unfinished()
-    async with open_writer(settings, topic, store) as writer:
-        await writer.finish()
+    if not is_finished:
+        async with _publishing(settings, topic, store, version) as writer:
+            await writer.finish()
     typer.echo(f"version {version[:12]} is in use {'already' if is_finished else FINISHED}")
 
 

@@ -9,7 +9,7 @@ import typer
 from aiokafka import TopicPartition
 
 from app.backtest.session import NoEvents, Order, run_backtest
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import noted, require_audit_log
 from app.cli.backtest import open_topic, progress_bar
 from app.cli.common import check_partitions, confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
@@ -78,8 +78,8 @@ def rebuild(
         _require_few_alerts(settings, run(_count_new_alerts(settings), "finding the alerts"), yes)
     if not yes:
         confirm("Rebuild?", "nothing was changed.")
-    run(_rebuild(settings, begin, log.end, backfill), "removing the leads")
-    note_command(settings, "rebuild", namespace=settings.namespace)
+    with noted(settings, "rebuild", namespace=settings.namespace):
+        run(_rebuild(settings, begin, log.end, backfill), "removing the leads")
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
 

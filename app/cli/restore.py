@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import noted, require_audit_log
 from app.cli.common import confirm, console, open_store, require_yes, run
 from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
@@ -76,9 +76,9 @@ def restore(
     typer.echo(LOST, err=as_json)
     if not yes:
         confirm("Continue without these events?", "nothing was changed.")
-    run(_accept(settings, gaps), "moving the checkpoints")
     missing = {str(place.partition): place.to_json().get("missing") for place in gaps}
-    note_command(settings, "accept_gap", namespace=settings.namespace, missing=missing)
+    with noted(settings, "accept_gap", namespace=settings.namespace, missing=missing) as outcome:
+        run(_accept(settings, gaps, outcome.setdefault("continued", [])), "moving the checkpoints")
     typer.echo(f"{name_shards(gaps)} continue{'s' * (len(gaps) == 1)} after the gap. Start the workers.", err=as_json)
 
 
@@ -115,23 +115,27 @@ def _print(places: Iterable[ShardPlace]) -> None:
     console().print(table)
 
 
-async def _accept(settings: Settings, gaps: Iterable[ShardPlace]) -> None:
+async def _accept(settings: Settings, gaps: Iterable[ShardPlace], continued: list[int]) -> None:
+    """Let each shard continue at the first record that is left; adds its number to ``continued``."""
+    catalog = None
     if await has_topic(settings):
         async with open_scorecards(settings) as topic:
-            await _move_checkpoints(settings, gaps, topic.catalog)
-    else:
-        await _move_checkpoints(settings, gaps, None)
+            catalog = topic.catalog
+    async with open_store(settings) as store:
+        await _move_checkpoints(store, gaps, catalog, continued)
 
 
-async def _move_checkpoints(settings: Settings, gaps: Iterable[ShardPlace], catalog: Catalog | None) -> None:
-    """Let each shard continue at the first record that is left.
+async def _move_checkpoints(
+    store: Store, gaps: Iterable[ShardPlace], catalog: Catalog | None, continued: list[int]
+) -> None:
+    """Move the checkpoints behind the gaps, and list the shards that continue.
 
     Raises:
         CommandError: one has changed meanwhile; those before it continue after their gaps.
     """
-    async with open_store(settings) as store:
-        for place in gaps:
-            await _move_checkpoint(store, place, catalog)
+    for place in gaps:
+        await _move_checkpoint(store, place, catalog)
+        continued.append(place.partition)
 
 
 async def _move_checkpoint(store: Store, place: ShardPlace, catalog: Catalog | None) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from app.agreed import Agreed
 from app.checkup.kafka_status import Worker, read_workers
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import noted, require_audit_log
 from app.cli.common import check_partitions, confirm, open_admin, open_store, require_yes, run
 from app.cli.errors import CommandError
 from app.settings import Settings
@@ -41,19 +41,19 @@ def upgrade(
     require_yes(as_json and finish, yes)
     settings = load_settings()
     agreed, workers = run(_read_formats(settings), "asking Kafka and Redis")
-    is_new, noted = agreed.partitions is None, agreed.form
+    is_new, used = agreed.partitions is None, parse_format(agreed.form)
     if finish and is_new:
         raise CommandError(Exit.REFUSED, _explain_nothing(settings))
     older = [worker for worker in workers if format_of(worker.client) < FORMAT]
     if as_json:
         rows = [{"client": each.client, "host": each.host, "format": format_of(each.client)} for each in workers]
-        typer.echo(json.dumps({"format": None if is_new else parse_format(noted), "newest": FORMAT, "workers": rows}))
+        typer.echo(json.dumps({"format": None if is_new else used, "newest": FORMAT, "workers": rows}))
     else:
         _print(settings, agreed, workers)
     if not finish:
         return
     require_audit_log(settings)
-    if parse_format(noted) == FORMAT:
+    if used == FORMAT:
         typer.echo("There is nothing to finish.", err=as_json)
         return
     if older:
@@ -62,8 +62,8 @@ def upgrade(
         raise CommandError(Exit.CHECK_FAILED, message)
     if not yes:
         confirm(f"Use format {FORMAT}? Older releases can no longer run.", "nothing was changed.")
-    written = run(_finish(settings, noted), "noting the format")
-    note_command(settings, "upgrade", namespace=settings.namespace, format=written)
+    with noted(settings, "upgrade", namespace=settings.namespace) as outcome:
+        written = outcome["format"] = run(_finish(settings, agreed.form), "noting the format")
     typer.echo(f"The system uses format {written}. Workers write it within a few seconds.", err=as_json)
 
 
@@ -92,7 +92,7 @@ async def _read_formats(settings: Settings) -> tuple[Agreed, list[Worker]]:
         return agreed, await read_workers(admin, settings.namespace)
 
 
-async def _finish(settings: Settings, noted: str) -> int:
+async def _finish(settings: Settings, used: str) -> int:
     """Note the format of this release, unless another one is noted; returns the one noted."""
     async with open_store(settings) as store:
-        return parse_format(await store.replace_meta(NAME, noted, str(FORMAT)))
+        return parse_format(await store.replace_meta(NAME, used, str(FORMAT)))

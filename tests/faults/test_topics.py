@@ -64,7 +64,10 @@ async def test_a_gap_in_the_log_is_refused_until_somebody_accepts_it(rig: Rig, w
     places = json.loads(said.splitlines()[0])["partitions"]
     assert [place["state"] for place in places] == ["gap"] * rig.partitions
     assert all(place["missing"]["last_offset"] == place["log_begins_at"] - 1 for place in places)
-    assert json.loads(audit.read_text())["missing"]["0"] == places[0]["missing"]
+    begun, done = map(json.loads, audit.read_text().splitlines())
+    assert begun["missing"] == done["missing"] == {str(n): place["missing"] for n, place in enumerate(places)}
+    assert (begun["outcome"], done["outcome"]) == ("begun", "done")
+    assert done["continued"] == list(range(rig.partitions))
 
     rig.start_worker()
     await feed(rig, workload, 4)

@@ -5,34 +5,22 @@ from __future__ import annotations
 import io
 import json
 import logging
-import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from typer.testing import CliRunner
 
-from app.agreed import Agreed
 from app.audit import AuditLog, AuditLogUnwritable
 from app.board.routing import BASE
-from app.checkup.kafka_status import Worker
-from app.cli import repartition, restore, upgrade
-from app.cli.audit import note_command
-from app.cli.root import build
 from app.collector.collector import Collector
 from app.collector.reception import EventSettings
 from app.collector.request_reader import Limits
-from app.log_gaps import ShardPlace
 from app.logs import set_up_logs
 from app.private_files import write_private
-from app.settings import Settings
-from streams.store.base import Control
 from tests.support.board_in_memory import ACCESS, ANA, BEN, board_on
 from tests.unit.test_board_site import people
-
-NOWHERE = {"LEADGLOW_KAFKA": "127.0.0.1:1", "LEADGLOW_REDIS": "redis://127.0.0.1:1"}
 
 
 def records(path: Path) -> list[dict[str, Any]]:
@@ -120,81 +108,9 @@ def test_a_log_that_cannot_be_written_is_refused_with_the_setting(tmp_path: Path
         AuditLog(str(tmp_path / "none" / "audit.jsonl"), "board")
 
 
-def test_a_command_is_noted_with_the_user_of_the_machine(tmp_path: Path) -> None:
-    path = tmp_path / "audit.jsonl"
-    note_command(Settings(audit_log=str(path)), "erase", lead_id="ana")
-
-    (noted,) = records(path)
-    assert (noted["audit"], noted["process"], noted["lead_id"]) == ("erase", "command", "ana")
-    assert "@" in noted["who"]
-
-
-ASKING = [
-    ("restore", "--accept-gap", "--yes"),
-    ("upgrade", "--finish", "--yes"),
-    ("repartition", "--to", "8", "--yes"),
-    ("erase", "ana", "--yes"),
-    ("rebuild", "--yes"),
-    ("leads", "top"),
-    ("leads", "export"),
-    ("lead", "show", "ana"),
-    ("lead", "activity", "ana"),
-    ("scorecards", "publish", "scorecards.yaml", "--yes"),
-    ("scorecards", "rollback", "1", "--yes"),
-    ("notify", "replay"),
-]
-
-
-@pytest.mark.parametrize("command", ASKING, ids=" ".join)
-def test_a_command_does_nothing_that_it_could_not_note(
-    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def read_places(settings: Settings) -> list[ShardPlace]:
-        return [ShardPlace(0, Control(3, "step", {"ckpt": b"5"}), 9, 20)]
-
-    async def read_divided(settings: Settings) -> dict[int, int]:
-        return {}
-
-    async def read_formats(*asked: object) -> tuple[Agreed, list[Worker]]:
-        return Agreed(4, "", ""), []
-
-    async def read_preview(*asked: object) -> None:
-        """Nothing of it is used before the log is opened."""
-
-    async def choose(*asked: object) -> tuple[int, None]:
-        return (4, None)
-
-    routes = tmp_path / "routes.yaml"
-    routes.write_text(ROUTES)
-    monkeypatch.setattr(restore, "read_places", read_places)
-    monkeypatch.setattr(restore, "read_divided", read_divided)
-    monkeypatch.setattr(upgrade, "_read_formats", read_formats)
-    monkeypatch.setattr(repartition, "_read_preview", read_preview)
-    monkeypatch.setattr(repartition, "_choose_old", choose)
-    monkeypatch.setattr(repartition, "_lines", lambda found: [])
-    env = NOWHERE | {"LEADGLOW_AUDIT_LOG": str(tmp_path / "none" / "a.log"), "LEADGLOW_NOTIFY_ROUTES": str(routes)}
-    result = CliRunner().invoke(build(), list(command), env=env)
-
-    assert result.exit_code == 78
-    assert "a.log cannot be written (No such file or directory)" in result.stderr
-
-
-def test_every_module_with_a_command_that_is_noted_opens_the_log_first() -> None:
-    texts = {path.stem: path.read_text() for path in Path(restore.__file__).parent.glob("*.py")}
-    noting = {name: text for name, text in texts.items() if "    note_command(settings" in text}
-
-    assert len(noting) >= 10
-    assert [name for name, text in noting.items() if not re.search(r"require_audit_log\(|\"begun\"", text)] == []
-
-
-# Files and replays ------------------------------------------------------------------------------------------------
+# Files -----------------------------------------------------------------------------------------------------------
 
 KEYS = "leadglow_keys: 1\nkeys: [{name: app, write_key: wk_app, origins: any}]\n"
-ROUTES = """
-leadglow_routes: 1
-destinations: {crm: {webhook: {url: "https://crm.example/"}}}
-routes: [{name: all, to: crm}]
-"""
 
 
 async def test_the_collector_notes_which_keys_are_in_use(tmp_path: Path) -> None:
@@ -215,20 +131,3 @@ async def test_the_collector_notes_which_keys_are_in_use(tmp_path: Path) -> None
     ]  # fmt: skip
     assert rows[0]["sha256"] == sha256(KEYS.encode()).hexdigest()
     assert rows[0]["sha256"] != rows[1]["sha256"] == rows[2]["sha256"]
-
-
-def test_a_replay_of_dead_letters_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, routes = tmp_path / "audit.jsonl", tmp_path / "routes.yaml"
-    routes.write_text(ROUTES)
-
-    async def replay(settings: Settings, name: str) -> tuple[int, int]:
-        return 2, 0
-
-    monkeypatch.setattr("app.cli.notify._replay", replay)
-    env = {"LEADGLOW_AUDIT_LOG": str(path), "LEADGLOW_NOTIFY_ROUTES": str(routes)}
-    result = CliRunner().invoke(build(), ["notify", "replay", "--route", "all"], env=env)
-
-    assert result.exit_code == 0, result.output
-    begun, done = records(path)
-    assert (begun["audit"], begun["outcome"], begun["route"]) == ("replay", "begun", "all")
-    assert (done["outcome"], done["delivered"], done["undelivered"]) == ("done", "2", "0")
