@@ -12,7 +12,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import noted, require_audit_log
 from app.cli.common import ask_agreed, confirm, run
 from app.cli.errors import CommandError
 from app.cli.implementation import choose_implementation
@@ -75,7 +75,9 @@ def repartition(
         raise CommandError(Exit.USAGE, "--json needs --yes or --dry-run.")
     with _faults(settings):
         if cancel:
-            _print_cancelled(settings, *run(_cancel(settings), "removing the copies"), as_json)
+            with noted(settings, "repartition", cancel=True):
+                old, topic = run(_cancel(settings), "removing the copies")
+            _print_cancelled(settings, old, topic, as_json)
             return
         if to is None:
             raise CommandError(Exit.USAGE, "name the new number of partitions: --to N.")
@@ -99,9 +101,8 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
     require_audit_log(settings)
     _agree(before, found, ask=not yes and plan is None)
     began_s = monotonic_s()
-    with _progress() as report:
-        leads = run(_run(before, to, report))
-    note_command(settings, "repartition", old=old, new=to, leads=leads)
+    with noted(settings, "repartition", old=old, new=to, leads=found.leads) as outcome, _progress() as report:
+        leads = outcome["leads"] = run(_run(before, to, report))
     seconds = round(monotonic_s() - began_s, 1)
     if as_json:
         typer.echo(json.dumps({"from": old, "to": to, "leads": leads, "resumed": found.step, "seconds": seconds}))

@@ -53,6 +53,8 @@ CHANGES: Final = [
     Change("scorecards rollback 1 --yes", publish, "open_writer", "publish"),
     Change("scorecards rollback 2 --yes", publish, "open_writer", "publish"),  # finishes what was interrupted
     Change("rebuild --yes", rebuild, "_rebuild", "rebuild"),
+    Change("repartition --to 8 --yes", repartition, "_run", "repartition", 5),
+    Change("repartition --cancel", repartition, "_cancel", "repartition", (4, 4)),
     Change("restore --accept-gap --yes", restore, "_accept", "accept_gap"),
     Change("upgrade --finish --yes", upgrade, "_finish", "upgrade", 2),
 ]
