@@ -48,7 +48,7 @@ def noted(settings: Settings, action: Action, **more: Any) -> Iterator[dict[str,
         log.close()
 
 
-def note_command(settings: Settings, action: Action, **more: Any) -> None:
+def note_shown(settings: Settings, action: Action, **more: Any) -> None:
     """Note what a command is about to show.
 
     Raises:

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import note_shown, require_audit_log
 from app.cli.common import At, LeadId, console, parse_at, run
 from app.cli.found_lead import find_lead
 from app.cli.lead_activity import activity
@@ -41,7 +41,7 @@ def show(
     settings = load_settings()
     require_audit_log(settings)
     view = run(_view(settings, lead_id, at_ms))
-    note_command(settings, "see", lead_id=view["lead_id"])
+    note_shown(settings, "see", lead_id=view["lead_id"])
     if as_json:
         typer.echo(json.dumps(view, ensure_ascii=False))
     else:

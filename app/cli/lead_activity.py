@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.board.formatting import signed, titled
 from app.board.timeline import MISSING, build_activity, describe_event
-from app.cli.audit import note_command, require_audit_log
+from app.cli.audit import note_shown, require_audit_log
 from app.cli.common import LeadId, console, open_store, run
 from app.cli.found_lead import find_lead
 from app.cli.output import to_the_second
@@ -31,7 +31,7 @@ def activity(lead_id: LeadId, as_json: Annotated[bool, typer.Option("--json", he
     settings = load_settings()
     require_audit_log(settings)
     found = run(_activity(settings, lead_id))
-    note_command(settings, "see", lead_id=lead_id)
+    note_shown(settings, "see", lead_id=lead_id)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

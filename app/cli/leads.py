@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.audit import note_command, noted, require_audit_log
+from app.cli.audit import note_shown, noted, require_audit_log
 from app.cli.common import REDIS_S, At, console, open_store, parse_at, run
 from app.cli.errors import CommandError
 from app.cli.freshness import find_warning
@@ -45,7 +45,7 @@ def top(
     settings = load_settings()
     require_audit_log(settings)
     rows = run(_top(settings, scorecard, limit), "reading the leads")
-    note_command(settings, "list", leads=len(rows))
+    note_shown(settings, "list", leads=len(rows))
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
     elif not rows:
