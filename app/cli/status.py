@@ -75,15 +75,19 @@ async def _look(settings: Settings, urls: list[str]) -> tuple[Report, bool]:
     """Ask everything at once; returns also whether Kafka and Redis answered."""
     report = Report(dict.fromkeys(("kafka", "redis")))
     faults: list[CommandError] = []
+    log_faults: list[CommandError] = []
+    scorecard_faults: list[CommandError] = []
     kafka, redis, agreed, places, published, probes = await asyncio.gather(
         _or_fault(_read_kafka(settings), faults),
         _or_fault(_read_redis(settings), faults),
-        _or_fault(ask_agreed(settings), []),
-        _or_fault(read_places(settings), []),
-        _or_fault(_read_published(settings), []),
+        _or_fault(ask_agreed(settings), []),  # a part of what is read of Redis
+        _or_fault(read_places(settings), log_faults),
+        _or_fault(_read_published(settings), scorecard_faults),
         probe_all((("", url) for url in urls) if urls else local_urls(settings).items()),
     )
-    report.problems += [str(fault) for fault in faults]
+    if not faults:
+        faults += scorecard_faults + (log_faults if _has_log(settings, kafka) else [])
+    report.problems += dict.fromkeys(map(str, faults))
     if kafka is not None:
         add_kafka(report, settings, kafka, None if agreed is None else agreed.partitions)
     if redis is not None:
@@ -92,10 +96,16 @@ async def _look(settings: Settings, urls: list[str]) -> tuple[Report, bool]:
         add_scores(report, settings, kafka, redis, now_ms())
     if places is not None:
         add_log(report, places)
-    if kafka is not None:
+    if kafka is not None and not scorecard_faults:
         add_scorecards(report, published)
     add_processes(report, probes, must_answer=bool(urls))
     return report, all(fault.status is not Exit.TROUBLE for fault in faults)
+
+
+def _has_log(settings: Settings, kafka: KafkaStatus | None) -> bool:
+    """Whether lead-events is as the settings say; the part about Kafka names what is not."""
+    found = kafka.topics.get(settings.lead_events) if kafka is not None else None
+    return found is not None and found.partitions == settings.partitions
 
 
 async def _or_fault(work: Coroutine[Any, Any, T], faults: list[CommandError]) -> T | None:
