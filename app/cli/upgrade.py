@@ -44,7 +44,6 @@ def upgrade(
     is_new, used = agreed.partitions is None, parse_format(agreed.form)
     if finish and is_new:
         raise CommandError(Exit.REFUSED, _explain_nothing(settings))
-    older = [worker for worker in workers if format_of(worker.client) < FORMAT]
     if as_json:
         rows = [{"client": each.client, "host": each.host, "format": format_of(each.client)} for each in workers]
         typer.echo(json.dumps({"format": None if is_new else used, "newest": FORMAT, "workers": rows}))
@@ -56,10 +55,7 @@ def upgrade(
     if used == FORMAT:
         typer.echo("There is nothing to finish.", err=as_json)
         return
-    if older:
-        names = ", ".join(f"{each.client} on {each.host}" for each in older)
-        message = f"nothing was changed, as workers of an older release run: {names}. Upgrade them first."
-        raise CommandError(Exit.CHECK_FAILED, message)
+    _require_new(workers)
     if not yes:
         confirm(f"Use format {FORMAT}? Older releases can no longer run.", "nothing was changed.")
     with noted(settings, "upgrade", namespace=settings.namespace) as outcome:
@@ -85,6 +81,18 @@ def _print(settings: Settings, agreed: Agreed, workers: Sequence[Worker]) -> Non
         typer.echo("No worker is running.")
 
 
+def _require_new(workers: Sequence[Worker]) -> None:
+    """Require that all workers are of this release or a later one.
+
+    Raises:
+        CommandError: some are not.
+    """
+    if older := [worker for worker in workers if format_of(worker.client) < FORMAT]:
+        names = ", ".join(f"{each.client} on {each.host}" for each in older)
+        message = f"nothing was changed, as workers of an older release run: {names}. Upgrade them first."
+        raise CommandError(Exit.CHECK_FAILED, message)
+
+
 async def _read_formats(settings: Settings) -> tuple[Agreed, list[Worker]]:
     """What the processes of the system agree on, and its workers."""
     agreed = await check_partitions(settings)
@@ -93,6 +101,12 @@ async def _read_formats(settings: Settings) -> tuple[Agreed, list[Worker]]:
 
 
 async def _finish(settings: Settings, used: str) -> int:
-    """Note the format of this release, unless another one is noted; returns the one noted."""
+    """Note the format of this release, unless another one is noted meanwhile; returns the one noted.
+
+    Raises:
+        CommandError: a worker of an older release has started meanwhile.
+    """
+    _, workers = await _read_formats(settings)
+    _require_new(workers)
     async with open_store(settings) as store:
         return parse_format(await store.replace_meta(NAME, used, str(FORMAT)))

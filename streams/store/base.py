@@ -185,8 +185,8 @@ class Store(Protocol):
     async def meta(self, name: str, value: str = "") -> str:
         """The value stored under ``name``, or an empty string. ``value`` is stored first if there is none yet."""
 
-    async def replace_meta(self, name: str, prefix: str, value: str) -> str:
-        """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
+    async def replace_meta(self, name: str, expected: str, value: str) -> str:
+        """Set the value under ``name`` if it is ``expected`` (empty: none); returns the one there afterwards."""
 
     async def reports(self) -> Mapping[str, ServerReport]:
         """The state of each server of the store, by its address; empty if there is none."""

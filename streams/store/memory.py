@@ -254,9 +254,9 @@ class MemoryStore:
         """The value stored under ``name``, or an empty string. ``value`` is stored first if there is none yet."""
         return self._meta.setdefault(name, value) if value else self._meta.get(name, "")
 
-    async def replace_meta(self, name: str, prefix: str, value: str) -> str:
-        """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
-        if self._meta.get(name, "").startswith(prefix):
+    async def replace_meta(self, name: str, expected: str, value: str) -> str:
+        """Set the value under ``name`` if it is ``expected`` (empty: none); returns the one there afterwards."""
+        if self._meta.get(name, "") == expected:
             self._meta[name] = value
         return self._meta.get(name, "")
 

@@ -245,10 +245,10 @@ class RedisStore:
         kept: bytes | None = await self._call("meta", lambda: self._client.hget(key, name))
         return (kept or b"").decode()
 
-    async def replace_meta(self, name: str, prefix: str, value: str) -> str:
-        """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
+    async def replace_meta(self, name: str, expected: str, value: str) -> str:
+        """Set the value under ``name`` if it is ``expected`` (empty: none); returns the one there afterwards."""
         key = meta_key(self._namespace)
-        send = partial(self._client.eval, REPLACE, 1, key, name, prefix, value)
+        send = partial(self._client.eval, REPLACE, 1, key, name, expected, value)
         kept: bytes = await self._call("meta", send)
         return kept.decode()
 

@@ -418,9 +418,9 @@ async def test_the_latest_rows_for_results_are_kept(store: Store) -> None:
     assert await store.sales(P, 0) == [text.encode() for _, text in rows[2:]]
 
 
-async def test_meta_is_replaced_where_it_begins_as_expected(store: Store) -> None:
-    assert await store.replace_meta("scorecards", "a", "a1") == ""
-    assert await store.replace_meta("scorecards", "", "a1") == "a1"
-    assert await store.replace_meta("scorecards", "a", "b1 größer") == "b1 größer"
-    assert await store.replace_meta("scorecards", "a", "c1") == "b1 größer"
-    assert await store.replace_meta("scorecards", "", "d1") == await store.meta("scorecards") == "d1"
+async def test_meta_is_replaced_where_it_is_the_expected_one(store: Store) -> None:
+    assert await store.replace_meta("format", "1", "2") == ""
+    assert await store.replace_meta("format", "", "größer") == "größer"
+    assert await store.replace_meta("format", "", "2") == "größer"
+    assert await store.replace_meta("format", "g", "2") == "größer"
+    assert await store.replace_meta("format", "größer", "2") == await store.meta("format") == "2"

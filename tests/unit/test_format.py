@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from app.agreed import Agreed
 from app.checkup.kafka_status import Worker
 from app.cli import upgrade
+from app.cli.errors import CommandError
 from app.cli.root import build
 from app.settings import Settings
 from streams.mismatch import Mismatch
@@ -85,6 +88,38 @@ def test_an_upgrade_is_finished_once(monkeypatch: pytest.MonkeyPatch, noted: str
     result = finish(monkeypatch, noted, NEW)
     assert result.exit_code == 0
     assert said in result.stderr
+
+
+async def finish_after(monkeypatch: pytest.MonkeyPatch, store: MemoryStore, *workers: Worker) -> int:
+    """Note the format where nothing was noted and no worker ran when somebody was asked."""
+
+    async def read(settings: Settings) -> tuple[Agreed, list[Worker]]:
+        return Agreed(4, "", ""), list(workers)
+
+    @asynccontextmanager
+    async def open_store(settings: Settings) -> AsyncIterator[MemoryStore]:
+        yield store
+
+    monkeypatch.setattr(upgrade, "_read_formats", read)
+    monkeypatch.setattr(upgrade, "open_store", open_store)
+    return await upgrade._finish(Settings(), "")
+
+
+async def test_an_upgrade_is_not_finished_if_a_worker_of_the_release_before_started_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(CommandError, match=r"faust-0\.11\.3 on"):
+        await finish_after(monkeypatch, store := MemoryStore(), NEW, OLD)
+    assert await store.meta(NAME) == ""
+    assert await finish_after(monkeypatch, store, NEW) == FORMAT
+
+
+async def test_a_format_that_another_release_noted_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    await store.meta(NAME, str(FORMAT + 1))
+
+    assert await finish_after(monkeypatch, store) == FORMAT + 1
+    assert await store.meta(NAME) == str(FORMAT + 1)
 
 
 def test_an_upgrade_of_nothing_asks_for_the_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
