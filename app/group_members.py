@@ -1,15 +1,18 @@
-"""Counts the workers, and the partitions that they own, by what Kafka says about their group."""
+"""Reads who the workers are, and which partitions they own, from what Kafka says about their group."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import KafkaError
+
+from app.kafka_rights import NoGroups, describe_group
 
 Admin: TypeAlias = AIOKafkaAdminClient
 log = logging.getLogger(__name__)
@@ -17,12 +20,36 @@ LOOK_S: Final = 2.0
 RETRY_S: Final = 2.0
 
 
-class Members(NamedTuple):
-    """The members of a group."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A worker, as a member of the workers' group."""
 
-    workers: int
-    owned: int
-    """The partitions of one topic that they own."""
+    client: str
+    host: str
+    partitions: Mapping[str, list[int]]
+    """Topic -> its partitions that this worker reads."""
+
+
+async def read_members(admin: Admin, group: str) -> list[Member] | None:
+    """The workers; None if Kafka has no coordinator of groups: nobody has used a group, or it is starting.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: Kafka does not respond, or the user may not see the group.
+    """
+    try:
+        found = (await describe_group(admin, group))["members"]
+    except NoGroups:
+        return None
+    return [
+        Member(each["client_id"], each["client_host"].removeprefix("/"), _read_assignment(each["member_assignment"]))
+        for each in found
+    ]
+
+
+def _read_assignment(assignment: bytes) -> dict[str, list[int]]:
+    """Topic -> its partitions in the assignment of a member, which is empty during a rebalance."""
+    found = ConsumerProtocol.ASSIGNMENT.decode(assignment).assignment if assignment else ()
+    return {topic: sorted(partitions) for topic, partitions in sorted(found)}
 
 
 class WorkerCount:
@@ -33,18 +60,19 @@ class WorkerCount:
         self._admin = admin
         self.group = group
         self._topic = topic
-        self.members: Members | None = None
-        """None while they are unknown."""
+        self._members: list[Member] | None = None
 
     @property
     def value(self) -> int | None:
         """The number of members of the workers' group; None while it is unknown."""
-        return None if self.members is None else self.members.workers
+        return None if self._members is None else len(self._members)
 
     @property
     def owned(self) -> int | None:
         """The number of partitions that they own; None while it is unknown."""
-        return None if self.members is None else self.members.owned
+        if self._members is None:
+            return None
+        return sum(len(each.partitions.get(self._topic, ())) for each in self._members)
 
     async def watch(self) -> None:
         """Count regularly, for ever."""
@@ -53,24 +81,11 @@ class WorkerCount:
             try:
                 await admin.start()
                 while True:
-                    self.members = await self._count(admin)
+                    self._members = await read_members(admin, self.group)
                     await asyncio.sleep(LOOK_S)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("the workers cannot be counted: %r", error)
-                self.members = None
+                self._members = None
             finally:
                 await admin.close()
             await asyncio.sleep(RETRY_S)
-
-    async def _count(self, admin: Admin) -> Members | None:
-        (found,) = await admin.describe_consumer_groups([self.group])
-        error, _, _, _, _, members = found.groups[0][:6]
-        if error:
-            return None
-        return Members(len(members), sum(len(read_assignment(member[4]).get(self._topic, ())) for member in members))
-
-
-def read_assignment(assignment: bytes) -> dict[str, list[int]]:
-    """Topic -> its partitions in the assignment of a member, which is empty during a rebalance."""
-    found = ConsumerProtocol.ASSIGNMENT.decode(assignment).assignment if assignment else ()
-    return {topic: sorted(partitions) for topic, partitions in sorted(found)}

@@ -10,23 +10,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from app.freshness import Offsets, Source
-from app.group_members import read_assignment
+from app.group_members import Member, read_members
 from app.group_offsets import read_group_offsets
-from app.kafka_rights import NoGroups, describe_group
 from app.settings import Settings
 from app.topic_settings import TopicState, read_topics, topic_specs
 from app.wiring import make_tail_consumer
 from streams.transport.stopping import stop_consumer
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A member of the workers' group."""
-
-    client: str
-    host: str
-    partitions: Mapping[str, list[int]]
-    """Topic -> its partitions that this worker reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +24,7 @@ class KafkaStatus:
 
     brokers: int
     topics: Mapping[str, TopicState]
-    workers: list[Worker]
+    workers: list[Member]
     unowned: Mapping[str, list[int]]
     """Topic -> its partitions that no worker reads."""
     offsets: Offsets | None = None
@@ -51,7 +40,7 @@ async def read_kafka(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaSta
         KafkaError, OSError, TopicsForbidden: Kafka does not respond, or does not allow it.
     """
     brokers, topics = await read_brokers(admin, settings)
-    workers = await read_workers(admin, settings.namespace)
+    workers = await read_members(admin, settings.namespace) or []
     read = [name for name in (*settings.sources, settings.lead_events) if name in topics]
     unowned = {name: _unowned(name, topics[name].partitions, workers) for name in read}
     unowned = {name: partitions for name, partitions in unowned.items() if partitions}
@@ -69,19 +58,7 @@ async def read_brokers(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[
     return brokers, await read_topics(admin, [spec.name for spec in topic_specs(settings)])
 
 
-async def read_workers(admin: AIOKafkaAdminClient, group: str) -> list[Worker]:
-    """The members of the workers' group."""
-    try:
-        members: list[Any] = (await describe_group(admin, group))["members"]
-    except NoGroups:
-        return []
-    return [
-        Worker(each["client_id"], each["client_host"].removeprefix("/"), read_assignment(each["member_assignment"]))
-        for each in members
-    ]
-
-
-def _unowned(topic: str, count: int, workers: list[Worker]) -> list[int]:
+def _unowned(topic: str, count: int, workers: list[Member]) -> list[int]:
     owned = {number for worker in workers for number in worker.partitions.get(topic, ())}
     return sorted(set(range(count)) - owned)
 

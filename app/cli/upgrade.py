@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from app.agreed import Agreed
-from app.checkup.kafka_status import Worker, read_workers
 from app.cli.audit import noted, require_audit_log
 from app.cli.common import check_partitions, confirm, open_admin, open_store, require_yes, run
 from app.cli.errors import CommandError
+from app.group_members import Member, read_members
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
@@ -70,7 +70,7 @@ def _explain_nothing(settings: Settings) -> str:
     )
 
 
-def _print(settings: Settings, agreed: Agreed, workers: Sequence[Worker]) -> None:
+def _print(settings: Settings, agreed: Agreed, workers: Sequence[Member]) -> None:
     if agreed.partitions is None:
         typer.echo(_explain_nothing(settings))
     else:
@@ -81,7 +81,7 @@ def _print(settings: Settings, agreed: Agreed, workers: Sequence[Worker]) -> Non
         typer.echo("No worker is running.")
 
 
-def _require_new(workers: Sequence[Worker]) -> None:
+def _require_new(workers: Sequence[Member]) -> None:
     """Require that all workers are of this release or a later one.
 
     Raises:
@@ -93,11 +93,11 @@ def _require_new(workers: Sequence[Worker]) -> None:
         raise CommandError(Exit.CHECK_FAILED, message)
 
 
-async def _read_formats(settings: Settings) -> tuple[Agreed, list[Worker]]:
+async def _read_formats(settings: Settings) -> tuple[Agreed, list[Member]]:
     """What the processes of the system agree on, and its workers."""
     agreed = await check_partitions(settings)
     async with open_admin(settings) as admin:
-        return agreed, await read_workers(admin, settings.namespace)
+        return agreed, await read_members(admin, settings.namespace) or []
 
 
 async def _finish(settings: Settings, used: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 from app import permissions
 from app.checkup.findings import Finding, Level
 from app.checkup.kafka_checks import check_kafka
-from app.checkup.kafka_status import KafkaStatus, Worker
+from app.checkup.kafka_status import KafkaStatus
 from app.checkup.machine_checks import check_files, is_writable
 from app.checkup.probing import Probe, local_urls
 from app.checkup.redis_checks import check_nodes
@@ -21,6 +21,7 @@ from app.cli import doctor, root
 from app.cli.doctor import Process
 from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
+from app.group_members import Member
 from app.log_gaps import ShardPlace
 from app.permissions import PERMISSIONS
 from app.private_files import write_private
@@ -34,7 +35,7 @@ SOURCES: dict[str, Any] = {
 }  # fmt: skip
 SETTINGS = Settings(**SOURCES)
 TOPICS = {spec.name: TopicState(spec.partitions, 3, 3) for spec in topic_specs(SETTINGS)}
-WORKER = Worker("faust", "10.0.0.1", {"lead-events": [0, 1], "web": [0, 1]})
+WORKER = Member("faust", "10.0.0.1", {"lead-events": [0, 1], "web": [0, 1]})
 OFFSETS = Offsets({0: 5, 1: 5}, [Source("web", 0, 5, 5, NOW)], NOW)
 KAFKA = KafkaStatus(3, TOPICS, [WORKER], {}, OFFSETS, {"undelivered": 0, "rejected-events": 0})
 NODE = Node("r:6379", "Redis 7.2.0", "7.2.0", "noeviction", 10, 100, False, False, True, NOW)

@@ -12,17 +12,17 @@ import pytest
 from typer.testing import CliRunner
 
 from app.agreed import Agreed
-from app.checkup.kafka_status import Worker
 from app.cli import upgrade
 from app.cli.errors import CommandError
 from app.cli.root import build
+from app.group_members import Member
 from app.settings import Settings
 from streams.mismatch import Mismatch
 from streams.store.format import FORMAT, NAME, OLDEST, SystemFormat, begin_format, client_of, format_of
 from streams.store.memory import MemoryStore
 
-OLD = Worker("faust-0.11.3", "/10.0.0.1", {})
-NEW = Worker(client_of("0.2.0"), "10.0.0.2", {})
+OLD = Member("faust-0.11.3", "/10.0.0.1", {})
+NEW = Member(client_of("0.2.0"), "10.0.0.2", {})
 
 
 async def test_a_system_of_the_release_before_keeps_its_format_until_it_is_told() -> None:
@@ -61,10 +61,10 @@ def test_a_worker_names_its_format_in_characters_that_kafka_allows() -> None:
     assert format_of("faust-0.11.3") == 1
 
 
-def finish(monkeypatch: pytest.MonkeyPatch, noted: str, *workers: Worker, shards: int | None = 4) -> Any:
+def finish(monkeypatch: pytest.MonkeyPatch, noted: str, *workers: Member, shards: int | None = 4) -> Any:
     """Run ``leadglow upgrade --finish`` where this is noted and these workers run."""
 
-    async def read(settings: Settings) -> tuple[Agreed, list[Worker]]:
+    async def read(settings: Settings) -> tuple[Agreed, list[Member]]:
         return Agreed(shards, "", noted), list(workers)
 
     async def write(settings: Settings, before: str) -> int:
@@ -90,10 +90,10 @@ def test_an_upgrade_is_finished_once(monkeypatch: pytest.MonkeyPatch, noted: str
     assert said in result.stderr
 
 
-async def finish_after(monkeypatch: pytest.MonkeyPatch, store: MemoryStore, *workers: Worker) -> int:
+async def finish_after(monkeypatch: pytest.MonkeyPatch, store: MemoryStore, *workers: Member) -> int:
     """Note the format where nothing was noted and no worker ran when somebody was asked."""
 
-    async def read(settings: Settings) -> tuple[Agreed, list[Worker]]:
+    async def read(settings: Settings) -> tuple[Agreed, list[Member]]:
         return Agreed(4, "", ""), list(workers)
 
     @asynccontextmanager

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.structs import TopicPartition
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -26,7 +25,6 @@ from app.board.state_watch import StateWatch
 from app.board.topic_gauges import TopicGauges
 from app.certificates import authorities_end_s, first_end_s, read_end_s, watch_certificates
 from app.collector import metrics as collector
-from app.group_members import read_assignment
 from app.notify import metrics as notifier
 from app.settings import Settings
 from streams import metrics as worker
@@ -180,12 +178,6 @@ async def test_redis_reports_its_policy_and_its_disk() -> None:
 
     assert read_report(info) == ServerReport(5, 9, evicts=True, persists=False)
     assert read_report({}) == ServerReport(0, 0, evicts=False, persists=True)
-
-
-def test_partitions_are_counted_by_the_assignments_of_the_group() -> None:
-    assigned = ConsumerProtocol.ASSIGNMENT(0, [("lead-events", [0, 2]), ("web-events", [1])], b"").encode()
-
-    assert [len(read_assignment(each).get("lead-events", ())) for each in (assigned, b"")] == [2, 0]
 
 
 class Log:
