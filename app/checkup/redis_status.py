@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from redis.asyncio import RedisCluster
 
 from app.freshness import ShardPosition
+from streams.clock import now_ms
 from streams.store.base import Store
 from streams.store.client import connect
 
@@ -35,7 +37,8 @@ class Node:
     is_replica: bool
     is_persistent: bool
     """Whether it writes an append-only file, or has a replica that is connected."""
-    now_ms: int
+    skew_ms: int
+    """By how much its clock and that of this machine differ at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,11 @@ def describe_size(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:,.0f} MiB"
 
 
-def parse_info(name: str, info: Mapping[str, Any]) -> Node:
-    """A server by its answer to INFO."""
+def parse_info(name: str, info: Mapping[str, Any], asked_ms: int, answered_ms: int) -> Node:
+    """A server by its answer to INFO, which it gave between these times of this machine's clock."""
     compatible = str(info.get("redis_version", ""))
     valkey = info.get("valkey_version")
+    told_ms = int(info.get("server_time_usec", 0)) // 1000
     return Node(
         name,
         f"Valkey {valkey}" if valkey else f"Redis {compatible}",
@@ -79,7 +83,7 @@ def parse_info(name: str, info: Mapping[str, Any]) -> Node:
         bool(info.get("cluster_enabled")),
         info.get("role") == "slave",
         bool(info.get("aof_enabled")) or int(info.get("connected_slaves", 0)) > 0,
-        int(info.get("server_time_usec", 0)) // 1000,
+        max(asked_ms - told_ms, told_ms - answered_ms, 0) if told_ms else 0,
     )
 
 
@@ -92,11 +96,16 @@ async def read_nodes(url: str, place: str) -> list[Node]:
     client: Any = connect(url)
     try:
         if not isinstance(client, RedisCluster):
-            return [parse_info(place, await client.info())]
+            return [await _read_node(place, client.info)]
         await client.initialize()
-        return [parse_info(node.name, await client.info(target_nodes=node)) for node in client.get_primaries()]
+        return [await _read_node(node.name, partial(client.info, target_nodes=node)) for node in client.get_primaries()]
     finally:
         await client.aclose()
+
+
+async def _read_node(name: str, ask: Callable[[], Awaitable[Mapping[str, Any]]]) -> Node:
+    asked_ms = now_ms()
+    return parse_info(name, await ask(), asked_ms, now_ms())
 
 
 async def read_shards(store: Store, partitions: int) -> list[Shard]:

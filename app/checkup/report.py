@@ -10,6 +10,7 @@ from app.checkup.findings import Level
 from app.checkup.kafka_checks import check_log, explain_number
 from app.checkup.kafka_status import KafkaStatus
 from app.checkup.probing import Probe
+from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, describe_size
 from app.freshness import Freshness, Progress
 from app.log_gaps import ShardPlace
@@ -18,12 +19,9 @@ from app.topic_settings import topic_specs
 from streams.partition_numbers import explain_unfinished
 from streams.publishing.catalog import Published
 from streams.shard.alert import rfc3339
-from streams.store.reports import SAFE_POLICY
 
 MANY_WAITING: Final = 1000
 """Records in the outboxes from which on they do not flow off."""
-FULL: Final = 0.9
-"""The share of the memory of Redis from which on little is left."""
 
 
 @dataclass(slots=True)
@@ -84,7 +82,8 @@ def _lacks_replicas(found: KafkaStatus, name: str) -> bool:
 def add_redis(report: Report, settings: Settings, found: RedisStatus) -> None:
     """Add the servers and the shards."""
     nodes = [asdict(node) for node in found.nodes]
-    report.add("redis", nodes, "; ".join(_describe_node(node) for node in found.nodes), _node_problems(found.nodes))
+    faults = [each.text for each in check_nodes(found.nodes) if each.level is Level.FAULT]
+    report.add("redis", nodes, "; ".join(_describe_node(node) for node in found.nodes), faults)
     leads, late = sum(each.leads for each in found.shards), sum(each.late for each in found.shards)
     values = [
         {
@@ -106,14 +105,6 @@ def add_redis(report: Report, settings: Settings, found: RedisStatus) -> None:
 def _describe_node(node: Node) -> str:
     limit = f" of {describe_size(node.max_memory_bytes)}" if node.max_memory_bytes else ""
     return f"{node.version} at {node.name}, {describe_size(node.memory_bytes)}{limit}, {node.policy}"
-
-
-def _node_problems(nodes: Iterable[Node]) -> Iterable[str]:
-    for node in nodes:
-        if node.policy != SAFE_POLICY:
-            yield f"Redis at {node.name} may evict leads: set `maxmemory-policy noeviction`."
-        if node.max_memory_bytes and node.memory_bytes > FULL * node.max_memory_bytes:
-            yield f"Redis at {node.name} is nearly full: raise maxmemory, or add nodes."
 
 
 def add_scores(report: Report, settings: Settings, kafka: KafkaStatus, redis: RedisStatus, now_ms: int) -> None:

@@ -28,7 +28,6 @@ from app.cli.lead_log import read_places
 from app.cli.unreachable import redis_fault, redis_place
 from app.settings import Settings
 from app.settings_source import SettingsError, load_settings, read_variable
-from streams.clock import now_ms
 from streams.exits import Exit
 from streams.partition_numbers import explain_unfinished
 from streams.scorefile import YamlFileError, load_file
@@ -154,8 +153,7 @@ async def _check_redis(settings: Settings) -> list[Finding]:
     found: list[Finding] = []
     client: Any = connect(settings.redis)
     try:
-        asked_ms = now_ms()
-        found = check_nodes(await read_nodes(settings.redis, redis_place(settings)), asked_ms, now_ms())
+        found = check_nodes(await read_nodes(settings.redis, redis_place(settings)))
         await check_server(client, settings.namespace)
         findings.ok("the user has all permissions")
         if plan := (await check_partitions(settings)).plan:

@@ -109,7 +109,7 @@ def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         publish: {"require_lead_events": None, "require_topic": None, "_confirm_plan": 0},
         rebuild: {"read_ends": SimpleNamespace(first={}, end={}), "_find_begin": {}},
         repartition: {
-            "_read_situation": SimpleNamespace(step="", workers=0, leads=7),
+            "_read_preview": SimpleNamespace(step="", workers=0, leads=7),
             "_choose_old": (4, None),
         },
         restore: {"read_places": GAPS, "read_divided": {}},
