@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from app.kafka_rights import describe_topics
 from app.settings import Settings, variable
+from streams.counts import count_of
 from streams.events.times import LAST_MS
 from streams.units import DAY_MS, format_duration
 
@@ -161,7 +162,7 @@ def differences(spec: TopicSpec, state: TopicState) -> list[Difference]:
     found = [check(spec, state) for check in (_policy, _retention, _timestamps, _ahead, _in_sync)]
     if state.replicas < spec.replicas:
         text = (
-            f"{spec.name} has {_count(state.replicas, 'replica')} of a partition instead of {spec.replicas}, so the "
+            f"{spec.name} has {count_of(state.replicas, 'replica')} of a partition instead of {spec.replicas}, so the "
             "loss of a broker can lose records: add replicas with kafka-reassign-partitions.sh, or set "
             f"{variable('replication_factor')}={state.replicas}."
         )
@@ -218,7 +219,7 @@ def _in_sync(spec: TopicSpec, state: TopicState) -> Difference | None:
     if actual is None:
         return None
     if int(actual) > state.replicas:
-        text = f"{spec.name} has {name}={actual} but {_count(state.replicas, 'replica')}, so nothing can be written: "
+        text = f"{spec.name} has {name}={actual} but {count_of(state.replicas, 'replica')}, so nothing can be written: "
         return Difference(name, f"{text}{_UPDATE}.")
     if int(actual) < int(spec.configs[name]):
         text = f"{spec.name} has {name}={actual} instead of {spec.configs[name]}: {_UPDATE}, or change "
@@ -230,7 +231,3 @@ def _days(retention_ms: int) -> str:
     if retention_ms < 0:
         return "ever"
     return f"{retention_ms / DAY_MS:g} days" if retention_ms != DAY_MS else "1 day"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

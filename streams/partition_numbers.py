@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final, NamedTuple
 
+from streams.counts import count_of
+
 REPARTITION: Final = "repartition"
 """The name of the plan of a repartition in the values that hold for all shards."""
 FORMER: Final = "repartitioned"
@@ -32,10 +34,6 @@ def is_switching(plan: str) -> bool:
     return bool(json.loads(plan).get("step", "copy") != "copy")
 
 
-def _count(partitions: int) -> str:
-    return f"{partitions} partition" if partitions == 1 else f"{partitions} partitions"
-
-
 def explain_unfinished(plan: str) -> str:
     """A repartition has begun and not ended; what to do. ``plan`` is as it is stored."""
     found = json.loads(plan)
@@ -47,7 +45,7 @@ def explain_unfinished(plan: str) -> str:
 
 def explain_topic(topic: str, setting: int, actual: int) -> str:
     """The topic has another number than the settings; the state in Redis is not known here."""
-    facts = f"{topic} has {_count(actual)} instead of {setting}"
+    facts = f"{topic} has {count_of(actual, 'partition')} instead of {setting}"
     if actual < setting:
         return f"{facts}: set LEADGLOW_PARTITIONS={actual}; or, to have {setting}, {STOP.format(number=setting)}."
     return (
@@ -59,7 +57,7 @@ def explain_topic(topic: str, setting: int, actual: int) -> str:
 def explain_state(setting: int, state: int) -> str:
     """Redis has state for another number than the settings."""
     more = f"; or, to have {setting}, {STOP.format(number=setting)}" if setting > state else ""
-    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {_count(state)}"
+    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {count_of(state, 'partition')}"
     return f"{facts}: set LEADGLOW_PARTITIONS={state}{more}."
 
 
@@ -67,7 +65,7 @@ def explain_partitions(topic: str, numbers: Numbers) -> str:
     """What does not agree, and what to do, with a full stop."""
     setting, actual, state = numbers
     held = "" if state is None else f", and Redis holds state for {state}"
-    facts = f"LEADGLOW_PARTITIONS is {setting}, topic {topic} has {_count(actual)}{held}"
+    facts = f"LEADGLOW_PARTITIONS is {setting}, topic {topic} has {count_of(actual, 'partition')}{held}"
     if state is None or state == actual:
         more = (
             f"; or, to have {setting}, {STOP.format(number=setting)}" if state is not None and setting > actual else ""

@@ -13,6 +13,7 @@ from app.backtest.plots import Bar, Mark, draw_bars
 from app.backtest.records import EventSource
 from app.backtest.session import Findings, Order
 from app.scorecards.won_lost import describe_comparison
+from streams.counts import count_of
 from streams.scoring.rules import Rules
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
@@ -71,7 +72,7 @@ def _describe_log(rules: Rules, order: Order, findings: Findings) -> str:
     """How a file was used across the publications in the log; empty if there is none."""
     if not findings.publications:
         return ""
-    count = f"{findings.publications} publication{'s' if findings.publications > 1 else ''}"
+    count = count_of(findings.publications, "publication")
     count += " after the one in force at its start"
     if order.follows_log(rules):
         return f"the log holds {count}; the scorecards changed at the same places"
@@ -140,7 +141,7 @@ def _card_lines(name: str, card: View) -> list[str]:
         over = capacity["weeks_over"]
         lines.append(
             f"  capacity {capacity['leads_a_week']} a week: {percent(capacity['used'])} used, exceeded in "
-            f"{over} week{'s' * (over != 1)}, longest queue {capacity['longest_queue']}"
+            f"{count_of(over, 'week')}, longest queue {capacity['longest_queue']}"
         )
     if outcomes is None:
         return lines

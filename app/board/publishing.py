@@ -16,6 +16,7 @@ from app.board.trials import Trials
 from app.board.versions import Versions
 from app.http.refusals import Refusal
 from app.scorecards.publication import Plan, is_held, name_local_author, plan_publication, plan_rollback
+from streams.counts import count_of
 from streams.mismatch import Mismatch
 from streams.publishing.catalog import Published
 from streams.publishing.scorecards import Scorecards
@@ -170,7 +171,7 @@ class Publishing:
             return
         report = await self._trials.measure(plan.old, plan.scorecards.rules, plan.undo)
         if is_held(count := report["alerts"], self.most_alerts, quiet):
-            alerts = f"{number(count)} alert{'s' * (count != 1)}"
+            alerts = count_of(count, "alert", number)
             raise Refusal(409, "too_many_alerts", HELD.format(alerts=alerts, most=number(self.most_alerts)))
 
 

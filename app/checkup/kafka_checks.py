@@ -12,6 +12,7 @@ from app.permissions import find_missing
 from app.scorecards.lasting import describe_lasting
 from app.settings import Settings, variable
 from app.topic_settings import TopicState, differences, kept_ms, topic_specs
+from streams.counts import count_of
 from streams.partition_numbers import Numbers, explain_partitions, explain_topic
 from streams.scoring.scorecard import Model
 
@@ -39,11 +40,10 @@ def check_kafka(
     """Brokers, and settings that concern them; ``state`` is the number of shards in Redis, None if there are none."""
     findings = Findings("kafka")
     findings.ok(f"{settings.kafka} responds; brokers: {brokers}")
-    there = "1 broker" if brokers == 1 else f"{brokers} brokers"
     if brokers < settings.replication_factor:
         findings.fault(
-            f"{variable('replication_factor')} is {settings.replication_factor}, but the cluster has {there}: "
-            "add brokers, or lower it."
+            f"{variable('replication_factor')} is {settings.replication_factor}, but the cluster has "
+            f"{count_of(brokers, 'broker')}: add brokers, or lower it."
         )
     if settings.replication_factor == 1:
         findings.warn(

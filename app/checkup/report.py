@@ -16,6 +16,7 @@ from app.freshness import Freshness, Progress
 from app.log_gaps import ShardPlace
 from app.settings import Settings
 from app.topic_settings import topic_specs
+from streams.counts import count_of
 from streams.partition_numbers import explain_unfinished
 from streams.publishing.catalog import Published
 from streams.shard.alert import rfc3339
@@ -45,7 +46,7 @@ class Report:
 
 def add_kafka(report: Report, settings: Settings, found: KafkaStatus, state: int | None = None) -> None:
     """Add brokers, topics and workers; ``state`` is the number of shards in Redis, None if there are none."""
-    brokers = _count(found.brokers, "broker")
+    brokers = count_of(found.brokers, "broker")
     report.add("kafka", {"address": settings.kafka, "brokers": found.brokers}, f"{settings.kafka}, {brokers}")
     _add_topics(report, settings, found, state)
     workers = [asdict(worker) for worker in found.workers]
@@ -71,7 +72,7 @@ def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: i
         name: {"partitions": each.partitions, "replicas": each.replicas, "in_sync": each.in_sync}
         for name, each in found.topics.items()
     }
-    line = f"{len(found.topics)} of {len(wanted)}, {_count(settings.partitions, 'partition')} of events"
+    line = f"{len(found.topics)} of {len(wanted)}, {count_of(settings.partitions, 'partition')} of events"
     report.add("topics", values, line, problems)
 
 
@@ -96,10 +97,10 @@ def add_redis(report: Report, settings: Settings, found: RedisStatus) -> None:
         }
         for each in found.shards
     ]
-    problems = [f"the timers of {_count(late, 'lead')} are late: leads cool too late."] if late else []
+    problems = [f"the timers of {count_of(late, 'lead')} are late: leads cool too late."] if late else []
     problems += [explain_unfinished(found.plan)] if found.plan else []
-    line = f"{_count(leads, 'id')} of leads (also joined and erased ones) and of accounts, {_count(late, 'late timer')}"
-    report.add("shards", values, f"{len(values)}: {line}", problems)
+    ids = f"{count_of(leads, 'id')} of leads (also joined and erased ones) and of accounts"
+    report.add("shards", values, f"{len(values)}: {ids}, {count_of(late, 'late timer')}", problems)
 
 
 def _describe_node(node: Node) -> str:
@@ -121,7 +122,7 @@ def add_scores(report: Report, settings: Settings, kafka: KafkaStatus, redis: Re
     dead, rejected = kafka.kept.get(settings.undelivered, 0), kafka.kept.get(settings.rejected, 0)
     waiting = [f"{outbox} alerts and scores wait to be sent."] if outbox > MANY_WAITING else []
     values = {"outbox": outbox, "undelivered": dead, "rejected": rejected}
-    kept = f"{_count(dead, 'undelivered alert')}, {_count(rejected, 'rejected event')}"
+    kept = f"{count_of(dead, 'undelivered alert')}, {count_of(rejected, 'rejected event')}"
     line = f"{outbox:,} waiting in outboxes; kept: {kept}"
     report.add("records", values, line, waiting)
 
@@ -190,7 +191,3 @@ def _ranges(partitions: Mapping[str, list[int]]) -> str:
         spans = ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
         parts.append(f"{topic} {spans}")
     return ", ".join(parts) or "nothing yet"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -28,6 +29,7 @@ from app.cli.lead_log import read_places
 from app.cli.unreachable import redis_fault, redis_place
 from app.settings import Settings
 from app.settings_source import SettingsError, load_settings, read_variable
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.partition_numbers import explain_unfinished
 from streams.scorefile import YamlFileError, load_file
@@ -177,10 +179,5 @@ def _print(findings: list[Finding]) -> None:
     for each in findings:
         table.add_row(Text(each.level, STYLES[each.level]), each.area, Text(each.text))
     console().print(table)
-    typer.echo(f"{_count(findings, Level.FAULT)}, {_count(findings, Level.WARNING)}")
-
-
-def _count(findings: list[Finding], level: Level) -> str:
-    """For example ``1 fault``."""
-    count = sum(each.level is level for each in findings)
-    return f"{count} {level}{'' if count == 1 else 's'}"
+    counts = Counter(each.level for each in findings)
+    typer.echo(", ".join(count_of(counts[level], level) for level in (Level.FAULT, Level.WARNING)))

@@ -12,6 +12,7 @@ import typer
 
 from app.cli.errors import CommandError
 from app.cli.yaml_edit import add_entry, replace_file
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.yamlfile.load import YamlFileError
 
@@ -28,8 +29,7 @@ def check_file(load: Callable[[Path], T], file: Path) -> T:
         return load(file)
     except YamlFileError as error:
         typer.echo("\n".join([str(error), *error.warnings]), err=True)
-        count = len(error.mistakes)
-        typer.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
+        typer.echo(count_of(len(error.mistakes), "mistake"), err=True)
         raise typer.Exit(Exit.CHECK_FAILED) from None
 
 

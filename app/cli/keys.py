@@ -12,6 +12,7 @@ from app.cli.file_commands import EntryFile, check_file, print_secret
 from app.collector.keyring import Key, Keyring, load_keys, parse_keys
 from app.collector.webhooks import SERVICES
 from app.private_files import load_private
+from streams.counts import count_of
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the collector.")
 _KEYS_FILE: EntryFile[Keyring] = EntryFile(
@@ -88,5 +89,5 @@ def _line(key: Key) -> str:
     rate += f", {key.address_rate} from one address" if key.address_rate is not None else ""
     if not key.public:
         return f"server key  {key.name}: {rate}"
-    pages = "any sender" if key.any_origin else f"{len(key.origins)} origin{'s' if len(key.origins) > 1 else ''}"
+    pages = "any sender" if key.any_origin else count_of(len(key.origins), "origin")
     return f"write key   {key.name}: {pages}; {rate}"

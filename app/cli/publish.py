@@ -27,6 +27,7 @@ from app.scorecards.publication import Plan, is_held, name_local_author, plan_pu
 from app.scorecards.report import report_change
 from app.settings import Settings
 from app.settings_source import load_settings
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.live_effect import measure_store
 from streams.publishing.catalog import IN_USE, Catalog, Published
@@ -192,7 +193,7 @@ def describe_silence(leads: int, quiet: bool) -> str:
     """What a quiet change does to this number of leads, as the end of a sentence; empty for one that sends alerts."""
     if not quiet:
         return ""
-    return f"; {leads:,} lead{'s change' if leads != 1 else ' changes'} stages without alerts"
+    return f"; {count_of(leads, 'lead')} {'changes' if leads == 1 else 'change'} stages without alerts"
 
 
 @asynccontextmanager
@@ -256,7 +257,7 @@ def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool, is_rollbac
         return
     if is_held(alerts, settings.most_model_alerts, quiet):
         message = (
-            f"nothing was changed: {alerts:,} alert{'s' * (alerts != 1)} would be sent, and more than "
+            f"nothing was changed: {count_of(alerts, 'alert')} would be sent, and more than "
             f"{settings.most_model_alerts} (LEADGLOW_MOST_MODEL_ALERTS) need confirmation. Repeat the command with "
             "--yes to send them, or with --quiet to change the stages without alerts."
         )

@@ -22,6 +22,7 @@ from app.settings_source import load_settings
 from app.topic_settings import read_topics
 from app.wiring import make_consumer
 from streams.clock import now_ms
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.partition_numbers import explain_unfinished
 from streams.publishing.catalog import Published
@@ -99,7 +100,7 @@ def _require_few_alerts(settings: Settings, alerts: int, yes: bool) -> None:
     Raises:
         CommandError: they are not confirmed.
     """
-    typer.echo(f"{alerts:,} alert{'s' * (alerts != 1)} would be sent by events that count now." if alerts else NO_ALERT)
+    typer.echo(f"{count_of(alerts, 'alert')} would be sent by events that count now." if alerts else NO_ALERT)
     if alerts > settings.most_model_alerts and not yes:
         message = (
             f"nothing was changed: more than {settings.most_model_alerts} alerts (LEADGLOW_MOST_MODEL_ALERTS) need "

@@ -19,6 +19,7 @@ from app.cli.published import load_rules
 from app.http.refusals import Refusal
 from app.settings import Settings
 from app.settings_source import load_settings
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.yamlfile.load import YamlFileError
 
@@ -84,7 +85,7 @@ def summarize(found: View) -> list[str]:
     revenue = ", ".join(f"{money(each['amount'])} {each['currency']}".rstrip() for each in total["revenue"])
     lines = [
         f"{found['scorecard']}, {found['since'][:10]} to {found['until'][:10]}",
-        f"handed over: {_count(total['leads'], 'lead')}, {_count(total['handovers'], 'time')}; "
+        f"handed over: {count_of(total['leads'], 'lead')}, {count_of(total['handovers'], 'time')}; "
         f"{total['open']} not decided yet",
         f"accepted: {total['accepted']} of {decided} decided ({_share(total['acceptance'])})",
         f"time to contact: {span(contact['median_hours'])} (median), {_share(contact['within_24_h'])} within 24 h",
@@ -92,12 +93,8 @@ def summarize(found: View) -> list[str]:
         f"opportunities: {total['opportunities']}; revenue: {revenue or 'none'}",
     ]
     if found["without_alert"]:
-        lines.append(f"decided without an alert before: {_count(found['without_alert'], 'lead')}")
+        lines.append(f"decided without an alert before: {count_of(found['without_alert'], 'lead')}")
     return lines + (["older handovers may be missing"] if found["truncated"] else [])
-
-
-def _count(many: int, what: str) -> str:
-    return f"{many} {what}{'s' * (many != 1)}"
 
 
 def _share(part: float | None) -> str:

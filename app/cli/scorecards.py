@@ -12,6 +12,7 @@ from app.cli.file_commands import check_file
 from app.cli.scorecards_diff import diff
 from app.scorecards.cases_grammar import cases_schema
 from app.scorecards.text import describe_condition
+from streams.counts import count_of
 from streams.scorefile import json_schema, read_file
 from streams.scoring.scorecard import Model, Scorecard
 from streams.yamlfile.load import Reading
@@ -58,7 +59,7 @@ def _show_warnings(warnings: Iterable[str]) -> None:
 def _summary(file: Path, reading: Reading[Model]) -> str:
     model, count = reading.value, len(reading.warnings)
     lines = [
-        f"{file}: no mistakes" + (f", {count} warning{'s' if count > 1 else ''}" if count else ""),
+        f"{file}: no mistakes" + (f", {count_of(count, 'warning')}" if count else ""),
         f"version     {model.version}",
         f"signals     {len(model.signals)}: {', '.join(signal.name for signal in model.signals)}",
     ]

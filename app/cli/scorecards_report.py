@@ -22,6 +22,7 @@ from app.scorecards.sentences import (
     has_moved,
     name_leads,
 )
+from streams.counts import count_of
 
 View = dict[str, Any]
 SIGNS = {"added": "[green]+[/green]", "removed": "[red]-[/red]", "changed": "[yellow]~[/yellow]",
@@ -61,7 +62,7 @@ def print_report(report: View, out: Console, quiet: bool = False) -> None:
     if not report["leads"]:
         out.print("There are no leads yet.")
         return
-    out.print(f"[bold]If it is published now, for {report['leads']:,} lead{'s' * (report['leads'] != 1)}[/bold]")
+    out.print(f"[bold]If it is published now, for {count_of(report['leads'], 'lead')}[/bold]")
     out.print(escape(describe_alerts(report, quiet=quiet)), soft_wrap=True)
     for name, card in report["scorecards"].items():
         out.print()

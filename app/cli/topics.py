@@ -23,6 +23,7 @@ from app.topic_settings import (
     topic_specs,
     update_topic,
 )
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.partition_numbers import explain_topic
 
@@ -135,7 +136,7 @@ async def _check(
     faults += [each.text for each in found]
     note = "" if state.partitions == spec.partitions or spec.exactly else f" (new: {spec.partitions}; any number works)"
     wrong = f" instead of {spec.partitions}" if spec.exactly and state.partitions != spec.partitions else ""
-    text = f"exists, {'but with ' if wrong else ''}{_partitions(state.partitions)}{wrong}{note}{done}"
+    text = f"exists, {'but with ' if wrong else ''}{count_of(state.partitions, 'partition')}{wrong}{note}{done}"
     return Outcome(spec.name, text, state.partitions, False, tuple(filter(None, faults)))
 
 
@@ -190,8 +191,4 @@ async def _send(
 
 def _outcome(spec: TopicSpec, done: str) -> Outcome:
     compacted = spec.configs.get("cleanup.policy") == "compact"
-    return Outcome(spec.name, f"{done}, {_partitions(spec.partitions)}", spec.partitions, compacted)
-
-
-def _partitions(count: int) -> str:
-    return f"{count} partition" if count == 1 else f"{count} partitions"
+    return Outcome(spec.name, f"{done}, {count_of(spec.partitions, 'partition')}", spec.partitions, compacted)

@@ -29,6 +29,7 @@ from app.scorecards.text import describe_fit
 from app.scorecards.times import START_MS
 from app.scorecards.trial import CardTrial, Trial, try_out
 from app.settings_source import load_settings
+from streams.counts import count_of
 from streams.exits import Exit
 from streams.scoring.scorecard import Model
 from streams.units import DAY_MS
@@ -112,7 +113,7 @@ def _explain_no_events(title: str, played: MemoryRun) -> str:
 
 def _describe_rejects(reasons: Mapping[str, int]) -> str:
     count = sum(reasons.values())
-    return f"{count:,} event{'s' * (count != 1)} rejected: {', '.join(f'{name} {n}' for name, n in reasons.items())}"
+    return f"{count_of(count, 'event')} rejected: {', '.join(f'{name} {n}' for name, n in reasons.items())}"
 
 
 def _generate(model: Model, count: int, leads: int, span_ms: int, seed: int) -> Iterator[Source]:

@@ -25,6 +25,7 @@ from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
 from app.lead_views import points_of, rank
 from streams.clock import monotonic_s, now_ms
+from streams.counts import count_of
 from streams.scorefile import load_file
 from streams.scoring.explanation import Explanation, Part, explain
 from streams.scoring.lead import Lead
@@ -181,14 +182,10 @@ def goodbye(view: View) -> str:
     by_stage = ", ".join(f"{count} {name}" for name, count in _by_stage(view))
     rejected, alerts = view.seen.reasons.total(), view.seen.alerts
     return (
-        f"{_count(view.taken, 'event')} ({view.per_second:.0f}/s), {rejected} rejected, "
-        f"{_count(view.duplicates, 'duplicate')}; leads: {by_stage}; {_count(alerts, 'alert')}, "
+        f"{count_of(view.taken, 'event')} ({view.per_second:.0f}/s), {rejected} rejected, "
+        f"{count_of(view.duplicates, 'duplicate')}; leads: {by_stage}; {count_of(alerts, 'alert')}, "
         f"event to handoff {_latency(view.seen)}"
     )
-
-
-def _count(many: int, what: str) -> str:
-    return f"{many} {what}{'s' * (many != 1)}"
 
 
 def _headline(view: View) -> Text:

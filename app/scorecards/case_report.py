@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from app.lead_views import View, describe_obstacle, points_of
 from app.scorecards.runner import Check, Finding, Result, format_points
+from streams.counts import count_of
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
 
@@ -19,12 +20,8 @@ def describe_results(name: str, results: Sequence[Result], rules: Rules) -> str:
     if untested:
         lines.append(f"no case has an event that counts for: {', '.join(untested)}")
     passed = len(results) - failed
-    lines.append(f"{_count(len(results), 'case')}: {passed} passed" + (f", {failed} failed" if failed else ""))
+    lines.append(f"{count_of(len(results), 'case')}: {passed} passed" + (f", {failed} failed" if failed else ""))
     return "\n".join(lines)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _case_lines(name: str, result: Result) -> Iterator[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from streams.counts import count_of
+
 View = dict[str, Any]
 COMMAS: Final[Callable[[float], str]] = "{:,.10g}".format
 """Writes a number as on a terminal."""
@@ -93,7 +95,7 @@ def describe_alerts(report: View, number: Callable[[float], str] = COMMAS, quiet
     elif quiet:
         text = f"No alert would be sent, because of --quiet. Without one, {', '.join(parts)}."
     else:
-        text = f"{number(count)} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
+        text = f"{count_of(count, 'alert', number)} would be sent: {', '.join(parts)}."
     return " ".join([text, *_explain_silence(report, number)])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from itertools import accumulate
 from typing import Any
 
+from streams.counts import count_of
 from streams.scorefile.conditions import OPERATORS
 from streams.scorefile.contradictions import is_never_positive, wants_false
 from streams.scorefile.impossible import check_possible
@@ -65,7 +66,7 @@ def _check_months(key: str, struct: Struct, report: Report) -> None:
     found = _MONTHS.fullmatch(str(node.value)) if node is not None else None
     if node is not None and found:
         count = int(found[1])
-        message = f"{node} is {count} minute{'s' if count > 1 else ''}, and there are no months"
+        message = f"{node} is {count_of(count, 'minute')}, and there are no months"
         report.warn(node, message, f"write `{count * 30}d`, or `{count * 60}s` if minutes are meant")
 
 

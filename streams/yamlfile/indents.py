@@ -7,6 +7,7 @@ from typing import Final
 
 from ruamel.yaml.error import MarkedYAMLError
 
+from streams.counts import count_of
 from streams.yamlfile.pasted import Found
 from streams.yamlfile.source import Source
 
@@ -40,8 +41,8 @@ def find_indent(error: MarkedYAMLError, index: int, source: Source) -> Found | N
     item = re.match(r" *(?:- +)+(?=.*:(?: |$))", text)
     levels = {item.end()} if item else _levels_above(line, source)
     below, above = (sorted(each for each in levels if (each < column) == low) for low in (True, False))
-    shown = " or by ".join(spaces(level) for level in below[-1:] + above[:1])
-    message = f"this line is indented by {spaces(column - 1)}, which fits no line above"
+    shown = " or by ".join(count_of(level, "space") for level in below[-1:] + above[:1])
+    message = f"this line is indented by {count_of(column - 1, 'space')}, which fits no line above"
     return line, column, message, f"indent it by {shown}" if shown else GENERAL
 
 
@@ -56,8 +57,3 @@ def _levels_above(line: int, source: Source) -> set[int]:
             levels |= {column} if VALUE_COLON.search(source.line(line)) else set()
             least = column
     return levels
-
-
-def spaces(count: int) -> str:
-    """A number of spaces, in words."""
-    return "1 space" if count == 1 else f"{count} spaces"

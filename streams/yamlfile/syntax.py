@@ -9,7 +9,8 @@ from typing import Final
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from streams.yamlfile.indents import GENERAL, VALUE_COLON, find_indent, line_above, spaces
+from streams.counts import count_of
+from streams.yamlfile.indents import GENERAL, VALUE_COLON, find_indent, line_above
 from streams.yamlfile.pasted import Found, find_pasted
 from streams.yamlfile.quotes import find_quote
 from streams.yamlfile.source import (
@@ -178,7 +179,7 @@ def _find_colon(error: MarkedYAMLError, index: int, source: Source) -> Found | N
     indent = len(source.line(line)) - len(source.line(line).lstrip())
     level = len(source.line(above)) - len(source.line(above).lstrip())
     message = f"this line is indented further than line {above}, which already has a value"
-    return line, indent + 1, message, f"indent it by {spaces(level)}, as line {above}"
+    return line, indent + 1, message, f"indent it by {count_of(level, 'space')}, as line {above}"
 
 
 def _colon_in_value(line: int, start: int, source: Source, index: int) -> Found:

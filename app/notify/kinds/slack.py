@@ -10,6 +10,7 @@ import orjson
 from app.notify.kinds.base import USER_AGENT, Answer, Delivery, Request, same_for_all
 from app.notify.kinds.summary import Summary, summarize
 from app.notify.outcomes import Outcome
+from streams.counts import count_of
 
 _HEADER_CHARS: Final = 150
 _TEXT_CHARS: Final = 3000
@@ -44,7 +45,7 @@ def message_of(delivery: Delivery) -> dict[str, Any]:
     """The message as JSON; ``text`` is for notifications."""
     summaries = [summarize(alert) for alert in delivery.alerts]
     if delivery.digest:
-        title = f"{len(summaries)} alert{'s' if len(summaries) > 1 else ''}"
+        title = count_of(len(summaries), "alert")
         return {"text": title, "blocks": _digest(title, summaries)}
     return {"text": _escaped(summaries[0].headline), "blocks": list(_alert(summaries[0]))}
 
