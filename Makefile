@@ -12,7 +12,7 @@ PROCESSES ?= 2
 NO_SCORING := alert_rules architecture board calibrate card_traffic cases collector dashboards dependencies deploy docs door library_internals logs loop \
 	makefile metrics notify scorefile settings templates tracing trial unsubscribe webhooks yamlfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
 .PHONY: setup install demo test test-reference test-bounds fuzz lint bench audit pins docs screenshots clean
@@ -83,8 +83,9 @@ screenshots: setup
 	$(BIN)/python -m tests.screenshots
 
 pins: setup
-	$(COMPILE) --all-extras --group setup --upgrade --output-file constraints.txt
-	$(COMPILE) --extra fast --extra tracing --constraints constraints.txt --output-file deploy/docker/requirements.txt
+	$(COMPILE) pyproject.toml --all-extras --group build --group setup --upgrade --output-file constraints.txt
+	$(COMPILE) pyproject.toml --extra fast --extra tracing --constraints constraints.txt --output-file deploy/docker/requirements.txt
+	$(COMPILE) --group build --constraints constraints.txt --output-file deploy/docker/build.txt
 
 clean:
 	rm -rf .venv .venv.old .venv-reference build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

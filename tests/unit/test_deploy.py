@@ -78,6 +78,25 @@ def test_every_service_has_few_rights_and_limits(name: str) -> None:
     assert service["image"] == "leadglow" or re.search(r":v?[0-9]+\.[0-9]+[^:]*$|@sha256:", service["image"])
 
 
+def test_each_process_stops_at_once_and_kafka_has_room_beside_its_heap() -> None:
+    kafka = SERVICES_BY_NAME["kafka"]
+    heap = re.search(r"-Xmx(\d+)m", kafka["environment"]["KAFKA_HEAP_OPTS"])
+
+    assert all(service.get("init") for service in SERVICES_BY_NAME.values() if "entrypoint" in service)
+    assert (heap and heap[1], kafka["mem_limit"], kafka["healthcheck"]["test"][1]) == ("512", "1g", "bash")
+
+
+def test_what_builds_the_image_is_not_in_it() -> None:
+    inside = (ROOT / "deploy/docker/requirements.txt").read_text()
+    building = re.findall(r"^([\w-]+)==", (ROOT / "deploy/docker/build.txt").read_text(), re.M)
+    final = IMAGE.split("\nFROM ")[-1]
+
+    assert building == ["setuptools"]
+    assert not re.search(r"^(setuptools|pip|wheel)==", inside, re.M)
+    assert "--without-pip" in IMAGE
+    assert ("compileall" in final, "warm_up" in final, "pip" in final.replace("python", "")) == (True, True, False)
+
+
 def test_health_is_whether_the_process_answers_at_its_own_port() -> None:
     ports = {"worker": "9095", "collector": "9096", "board": "9097", "notify": "9098"}
     checks = {name: service.get("healthcheck", {}).get("test") for name, service in PROCESSES.items()}
