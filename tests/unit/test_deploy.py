@@ -58,6 +58,18 @@ def test_folders_are_mounted_and_have_every_file_that_a_setting_names() -> None:
         assert all((CONFIG / Path(file).name).is_file() for file in files)
 
 
+def test_grafana_keeps_the_folders_of_its_image_and_downloads_nothing() -> None:
+    grafana = SERVICES_BY_NAME["grafana"]
+    places = {mount.split(":")[1] for mount in grafana["volumes"]}
+
+    # It logs an error for each folder that it does not find: access-control, alerting and plugins are in the image.
+    provisioned = {
+        f"/etc/grafana/provisioning/{path.name}" for path in (ROOT / "deploy/grafana/provisioning").iterdir()
+    }
+    assert {place for place in places if place.startswith("/etc/grafana/")} == provisioned
+    assert grafana["environment"]["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+
+
 def test_every_port_that_is_published_is_one_of_the_image_and_only_on_this_machine() -> None:
     exposed = set(re.findall(r"\d+", re.findall(r"^EXPOSE (.+)$", IMAGE, re.M)[0]))
     published = [port.split(":") for service in OWN.values() for port in service.get("ports", ())]
