@@ -9,6 +9,15 @@ from typing import Any
 WIDTH = 24
 """Columns of a dashboard."""
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+ONLY_LABELS = {
+    "id": "organize",
+    "options": {
+        "excludeByName": {"Time": True, "Value": True, "__name__": True},
+        "indexByName": {},
+        "renameByName": {},
+    },
+}
+"""Removes from a table what every row has in common."""
 
 
 def rate(metric: str, by: str = "", per: int = 1, over: str = "$__rate_interval") -> str:
@@ -45,6 +54,8 @@ class Panel:
     green_from: float | None = None
     """The value from which on a number is green; below it is red."""
     stacked: bool = False
+    negative: bool = False
+    """Whether values below 0 have a meaning, so that the axis may begin there."""
 
     def to_json(self, number: int, x: int, y: int) -> dict[str, Any]:
         """The panel at a place."""
@@ -71,10 +82,13 @@ class Panel:
             "targets": targets,
             "fieldConfig": {"defaults": self._defaults(), "overrides": []},
             "options": self._options(),
+            **({"transformations": [ONLY_LABELS]} if self.kind == "table" else {}),
         }
 
     def _defaults(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"unit": self.unit, "min": 0 if self.kind in {"timeseries", "bargauge"} else None}
+        found: dict[str, Any] = {"unit": self.unit}
+        if self.kind in {"timeseries", "bargauge"} and not self.negative:
+            found["min"] = 0
         if self.kind == "timeseries":
             stack = {"mode": "normal" if self.stacked else "none", "group": "A"}
             found["custom"] = {"fillOpacity": 20 if self.stacked else 5, "showPoints": "never", "stacking": stack}
@@ -90,7 +104,7 @@ class Panel:
     def _options(self) -> dict[str, Any]:
         if self.kind == "timeseries":
             return {
-                "legend": {"displayMode": "list", "placement": "bottom"},
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                 "tooltip": {"mode": "multi", "sort": "desc"},
             }
         if self.kind == "table":
@@ -154,7 +168,8 @@ class Dashboard:
         found: list[dict[str, Any]] = [{"name": "datasource", "type": "datasource", "query": "prometheus"}]
         for name, query in self.variables.items():
             one = {"name": name, "type": "query", "datasource": DATASOURCE, "query": query, "refresh": 2}
-            found.append(one | {"includeAll": True, "multi": True, "allValue": ".+", "current": {"value": ["$__all"]}})
+            every = {"text": ["All"], "value": ["$__all"]}
+            found.append(one | {"includeAll": True, "multi": True, "allValue": ".+", "current": every})
         return found
 
     def _panels(self) -> list[dict[str, Any]]:

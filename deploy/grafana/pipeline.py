@@ -85,7 +85,7 @@ PIPELINE = Dashboard(
                 "count(leadglow_certificate_expiry_timestamp_seconds - time() < 14 * 86400) or vector(0)",
                 red_from=1,
             ),
-            lines("Clock ahead of Redis", ("leadglow_clock_offset_seconds", "{{instance}}"), unit="s"),
+            lines("Clock ahead of Redis", ("leadglow_clock_offset_seconds", "{{instance}}"), unit="s", negative=True),
         ],
         "Shards": [
             lines("Shards by worker", ("leadglow_shards", "{{instance}}"), stacked=True),

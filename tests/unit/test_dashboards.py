@@ -45,3 +45,32 @@ def test_panels_have_ids_and_places_of_their_own(name: str) -> None:
     assert len({panel["id"] for panel in found}) == len(found)
     assert not any(one & other for one, other in combinations(places, 2))
     assert all(x < 24 for place in places for x, _ in place)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_legends_name_labels_that_the_query_keeps(name: str) -> None:
+    for panel in panels(BOARDS[name]):
+        for target in panel["targets"]:
+            named = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            kept = [set(re.split(r",\s*", labels)) for labels in re.findall(r"\bby \((.*?)\)", target["expr"])]
+            assert all(named <= labels for labels in kept), panel["title"]
+
+
+def test_tables_show_labels_without_what_every_row_has_in_common() -> None:
+    tables = [panel for board in BOARDS.values() for panel in panels(board) if panel["type"] == "table"]
+
+    assert tables
+    for panel in tables:
+        (change,) = panel["transformations"]
+        assert change["id"] == "organize"
+        assert set(change["options"]["excludeByName"]) == {"Time", "Value", "__name__"}
+
+
+def test_a_clock_that_is_behind_is_in_the_picture() -> None:
+    (clock,) = (
+        panel
+        for panel in panels(BOARDS["pipeline"])
+        if any("leadglow_clock_offset_seconds" in target["expr"] for target in panel["targets"])
+    )
+
+    assert "min" not in clock["fieldConfig"]["defaults"]
