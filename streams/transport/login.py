@@ -71,7 +71,7 @@ class _Closing(ssl.SSLObject):
     it answers the request and then waits for the connection to end. asyncio and uvloop would wait for it for 30 s.
     """
 
-    def unwrap(self) -> None:  # type: ignore[override]
+    def unwrap(self) -> None:
         """Send the end of TLS. Nothing is lost: a client that closes wants no more answers."""
         with suppress(ssl.SSLWantReadError):
             super().unwrap()
@@ -87,7 +87,7 @@ def tls_context(authorities: Path | None, shown: ClientCertificate | None = None
         ssl.SSLError: a file is damaged, or key and certificate do not belong together.
     """
     context = ssl.create_default_context(cafile=authorities)
-    context.sslobject_class = _Closing  # type: ignore[misc]  # documented as allowed
+    context.sslobject_class = _Closing  # documented as allowed
     if shown is not None:
         context.load_cert_chain(shown.certificate, shown.key, shown.key_password or "")
     return context

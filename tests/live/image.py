@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,6 +142,10 @@ def options_of(kafka: Running, redis: Running) -> list[str]:
     return [f"--volume={CONFIG}:{IN_IMAGE}:ro", *(f"--env={name}={value}" for name, value in (env | own).items())]
 
 
+def _answers(url: str) -> bool:
+    return read_status(url) == 200
+
+
 def measure(images: Images, command: str, options: list[str]) -> tuple[float, float, float]:
     """Seconds until a process answers ``/live`` and is ready, and from SIGTERM to its end; fails if one is too long."""
     setting, own = PROCESSES[command]
@@ -149,7 +154,7 @@ def measure(images: Images, command: str, options: list[str]) -> tuple[float, fl
     with images.started(command, *options, *own, f"--env=LEADGLOW_{setting}={port}") as name:
         for path in ("/live", "/ready"):
             url = f"http://127.0.0.1:{port}{path}"
-            wait_for(lambda url=url: read_status(url) == 200, url, said=lambda: images.podman("logs", name))
+            wait_for(partial(_answers, url), url, said=lambda: images.podman("logs", name))
             took.append(time.monotonic() - began_s)
         began_s = time.monotonic()
         images.podman("stop", "--time=30", name)
