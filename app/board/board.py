@@ -45,6 +45,7 @@ from streams.publishing.sessions import open_topic, open_writer
 from streams.publishing.topic import ScorecardsTopic, follow_scorecards
 from streams.publishing.writer import ScorecardsWriter
 from streams.store.base import Store
+from streams.tasks import end_tasks
 from streams.transport.topics import Topics
 from streams.yamlfile.watched import Watched
 
@@ -221,9 +222,7 @@ class Board:
         """1. End the streams. 2. Finish requests. 3. Disconnect from Kafka and Redis. 4. End the probes."""
         self._tails.broadcast.close()
         await self._site.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         await self._config.events.close()
         await self._verdicts.stop()
         await self._store.close()

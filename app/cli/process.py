@@ -13,6 +13,7 @@ import typer
 
 from app.loop import run_long
 from streams.exits import Exit
+from streams.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,5 @@ async def run_until_stopped(
             log.info("stopping")
         return status
     finally:
-        starting.cancel()
-        stopping.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
+        await end_tasks(starting, stopping)
         await stop()

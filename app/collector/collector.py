@@ -23,6 +23,7 @@ from app.http.serving import url_of
 from app.private_files import load_private
 from streams import probes
 from streams.clock import monotonic_s
+from streams.tasks import end_tasks
 from streams.tracing import Tracer
 from streams.transport.producer import Producer
 from streams.yamlfile.watched import Watched
@@ -78,8 +79,7 @@ class Collector:
         """1. Close the listener. 2. Finish the requests in flight. 3. Disconnect from Kafka. 4. End the probes."""
         await self._site.stop()
         await self._writer.stop()
-        if self._watching is not None:
-            self._watching.cancel()
+        await end_tasks(self._watching)
         if self._audit is not None:
             self._audit.close()
         if self._probes is not None:

@@ -20,6 +20,7 @@ from app.collector.metrics import Metrics
 from streams.events.identities import record_key
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MAX_EVENT_BYTES, REASONS, Reject, reject_record
+from streams.tasks import end_tasks
 from streams.transport.producer import Producer
 from streams.transport.topics import Partitioner
 
@@ -103,9 +104,7 @@ class EventWriter:
     async def stop(self) -> None:
         """Disconnect; requests that still wait get 503."""
         self._started = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         self._refuse([*self._sent, *self._waiting])
         await self._producer.stop()
 

@@ -32,6 +32,7 @@ from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.stages import current_stage
 from streams.scoring.stored import decode
+from streams.tasks import end_tasks
 from streams.transport.topics import Partitioner
 
 REFRESH_S = 0.5
@@ -102,8 +103,7 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
         try:
             await _follow(stack, rules, feed, view, console, sending)
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            await end_tasks(sending)
             console.print(f"stopped: {goodbye(view)}")
 
 

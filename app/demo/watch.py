@@ -14,6 +14,7 @@ import orjson
 from app.demo.stack import Stack
 from streams.clock import now_ms
 from streams.events.times import parse_ms
+from streams.tasks import end_tasks
 
 RECENT = 50
 LATENCIES = 5000
@@ -52,8 +53,7 @@ async def watching(stack: Stack) -> AsyncIterator[Seen]:
     try:
         yield seen
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 async def _watch(stack: Stack, seen: Seen) -> None:

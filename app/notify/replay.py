@@ -10,6 +10,7 @@ from app.notify.breaker import Gate
 from app.notify.dispatcher import Target
 from app.notify.routes import Route
 from app.notify.sender import make_sender
+from streams.tasks import end_tasks
 
 if TYPE_CHECKING:
     from app.notify.service import Notifier
@@ -46,6 +47,5 @@ async def _replay_route(notifier: Notifier, route: Route) -> None:
                 await running
             await asyncio.sleep(CHECK_S)
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end_tasks(running)
         await target.sender.close()

@@ -28,6 +28,7 @@ from app.notify.secrets import ReadVariable
 from app.notify.sender import make_sender
 from app.notify.waiting import Waiting
 from streams import probes
+from streams.tasks import end_tasks
 from streams.tracing import Tracer
 from streams.transport.producer import Producer
 from streams.yamlfile.watched import Watched
@@ -105,8 +106,7 @@ class Notifier:
                 self._changed.clear()
                 await self._run_routes(self._routes.value)
         finally:
-            for task in background:
-                task.cancel()
+            await end_tasks(*background)
 
     async def _run_routes(self, routes: Routes) -> None:
         """Run these routes until the file changes."""
@@ -127,10 +127,7 @@ class Notifier:
                 if task.done():
                     await task
         finally:
-            changed.cancel()
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await end_tasks(changed, *running)
             for target in targets.values():
                 await target.sender.close()
 

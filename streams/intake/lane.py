@@ -11,6 +11,7 @@ from faust.types import TP
 from streams.clock import monotonic_s, now_ns
 from streams.environment import Environment
 from streams.intake.adapt import Intake
+from streams.tasks import end_tasks
 from streams.transport.channel import MAX_RECORDS, Channel
 
 
@@ -43,10 +44,8 @@ class IntakeLane:
 
     async def stop(self) -> None:
         """Stop at once. Records that are not acknowledged will be fetched again."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end_tasks(self._task)
+        self._task = None
 
     @property
     def failure(self) -> BaseException | None:

@@ -25,6 +25,7 @@ from streams.shard.relay import Relay
 from streams.shard.shard import Shard
 from streams.shard.sweep import Sweep
 from streams.shard.turns import TIMER_S, pause_s
+from streams.tasks import end_tasks
 from streams.transport.channel import MAX_RECORDS, Channel
 
 log = logging.getLogger(__name__)
@@ -113,10 +114,7 @@ class ShardLane:
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         await self.relay.drain(DRAIN_S)
-        for task in (self._relaying, self._publisher.sending):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(self._relaying, self._publisher.sending)
 
     @property
     def failure(self) -> BaseException | None:

@@ -1,0 +1,29 @@
+"""Ends tasks of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+AGAIN_S = 10.0
+
+
+async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancel tasks and wait until they have ended, without their errors; None stands for no task.
+
+    A task that has not ended after ten seconds is cancelled again: code that waits for a task of its own, as aiokafka
+    does, can take a cancellation for that of the other task.
+    """
+    ending = {task for task in tasks if task is not None}
+    for task in ending:
+        task.cancel()
+    while ending:
+        ended, ending = await asyncio.wait(ending, timeout=AGAIN_S)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # asyncio reports errors that nobody has read
+        for task in ending:
+            log.warning("%s does not end and is cancelled again", task.get_coro())
+            task.cancel()
