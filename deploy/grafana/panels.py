@@ -20,6 +20,17 @@ ONLY_LABELS = {
 """Removes from a table what every row has in common."""
 
 
+def ordered(label: str) -> list[dict[str, Any]]:
+    """Changes a table so that its rows are ordered by the number in a label."""
+    number, text = (
+        {"id": "convertFieldType", "options": {"conversions": [{"targetField": label, "destinationType": kind}]}}
+        for kind in ("number", "string")
+    )
+    removed = {"excludeByName": {"Time": True}, "indexByName": {"scorecard": 0, label: 1}, "renameByName": {}}
+    sorting = [{"id": "sortBy", "options": {"sort": [{"field": field}]}} for field in (label, "scorecard")]
+    return [number, *sorting, text, {"id": "organize", "options": removed}]
+
+
 def rate(metric: str, by: str = "", per: int = 1, over: str = "$__rate_interval") -> str:
     """The growth of a counter per second, or per so many seconds, in PromQL."""
     growth = f"sum by ({by}) (rate({metric}[{over}]))"
@@ -54,6 +65,8 @@ class Panel:
     green_from: float | None = None
     """The value from which on a number is green; below it is red."""
     stacked: bool = False
+    order: str = ""
+    """The label by whose number bars are ordered; Prometheus orders it as text. Their names are then all labels."""
     negative: bool = False
     """Whether values below 0 have a meaning, so that the axis may begin there."""
 
@@ -68,7 +81,7 @@ class Panel:
                 "legendFormat": legend or "__auto",
                 "instant": instant,
                 "range": not instant,
-                **({"format": "table"} if self.kind == "table" else {}),
+                **({"format": "table"} if self.kind == "table" or self.order else {}),
             }
             for i, (query, legend) in enumerate(self.queries)
         ]
@@ -82,17 +95,25 @@ class Panel:
             "targets": targets,
             "fieldConfig": {"defaults": self._defaults(), "overrides": []},
             "options": self._options(),
-            **({"transformations": [ONLY_LABELS]} if self.kind == "table" else {}),
+            **self._transformations(),
         }
 
+    def _transformations(self) -> dict[str, Any]:
+        if self.order:
+            return {"transformations": ordered(self.order)}
+        return {"transformations": [ONLY_LABELS]} if self.kind == "table" else {}
+
     def _defaults(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"unit": self.unit}
+        counts = self.unit == "short" and self.kind in {"stat", "bargauge"}
+        found: dict[str, Any] = {"unit": "locale" if counts else self.unit}
         if self.kind in {"timeseries", "bargauge"} and not self.negative:
             found["min"] = 0
         if self.kind == "timeseries":
             stack = {"mode": "normal" if self.stacked else "none", "group": "A"}
             found["custom"] = {"fillOpacity": 20 if self.stacked else 5, "showPoints": "never", "stacking": stack}
             return found
+        if any("increase(" in query for query, _ in self.queries):
+            found["decimals"] = 0  # Prometheus estimates the growth at both ends of the time, so it is no whole number
         steps: list[dict[str, Any]] = [{"color": "blue", "value": None}]
         if self.red_from is not None:
             steps = [{"color": "green", "value": None}, {"color": "red", "value": self.red_from}]
@@ -109,7 +130,8 @@ class Panel:
             }
         if self.kind == "table":
             return {"showHeader": True}
-        shown = {"reduceOptions": {"calcs": ["lastNotNull"]}}
+        rows = {"values": True, "limit": 500} if self.order else {}
+        shown = {"reduceOptions": {"calcs": ["lastNotNull"], **rows}}
         return {**shown, "orientation": "horizontal", "displayMode": "basic"} if self.kind == "bargauge" else shown
 
 

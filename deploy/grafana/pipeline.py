@@ -81,7 +81,7 @@ PIPELINE = Dashboard(
             table("Files in use", "leadglow_file_info", "The beginning of the SHA-256 of each file.", width=12),
             number("Files refused", "sum(leadglow_file_refused)", red_from=1),
             number(
-                "Certificates that end in 14 days",
+                "Certificates end in 14 days",
                 "count(leadglow_certificate_expiry_timestamp_seconds - time() < 14 * 86400) or vector(0)",
                 red_from=1,
             ),

@@ -52,7 +52,7 @@ MUST_RISE: Final = (
     "overview: Accepted and rejected, 24 h ({{scorecard}} {{stage}} {{verdict}})",
     "pipeline: Records per second ({{stage}})",
     "pipeline: Memory ({{server}})",
-    "scoring: Leads by score ({{scorecard}} from {{from}})",
+    "scoring: Leads by score ({{scorecard}} {{from}})",
     "scoring: Signals, seven days ({{signal}})",
     "scoring: Share that sales accepted ({{scorecard}} {{stage}})",
     "scoring: Why sales rejected, seven days ({{scorecard}}: {{reason}})",

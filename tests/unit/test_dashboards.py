@@ -74,3 +74,25 @@ def test_a_clock_that_is_behind_is_in_the_picture() -> None:
     )
 
     assert "min" not in clock["fieldConfig"]["defaults"]
+
+
+def test_how_often_something_happened_is_a_whole_number() -> None:
+    counts = [
+        panel
+        for board in BOARDS.values()
+        for panel in panels(board)
+        if panel["type"] != "timeseries" and any("increase(" in target["expr"] for target in panel["targets"])
+    ]
+
+    assert len(counts) > 5
+    assert {panel["fieldConfig"]["defaults"].get("decimals") for panel in counts} == {0}
+
+
+def test_leads_by_score_are_ordered_by_number_not_by_text() -> None:
+    (bars,) = (panel for panel in panels(BOARDS["scoring"]) if panel["title"] == "Leads by score")
+    converted, sorted_first = bars["transformations"][:2]
+
+    assert converted["options"]["conversions"] == [{"targetField": "from", "destinationType": "number"}]
+    assert sorted_first == {"id": "sortBy", "options": {"sort": [{"field": "from"}]}}
+    assert bars["targets"][0]["format"] == "table"
+    assert bars["options"]["reduceOptions"]["values"]
