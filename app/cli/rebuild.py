@@ -66,7 +66,6 @@ def rebuild(
     settings = load_settings()
     require_audit_log(settings)
     log = run(read_ends(settings), "asking Kafka")
-    run(_require_no_repartition(settings), "asking Redis")
     begin = run(_find_begin(settings, log.first, after_repartition), "asking Kafka")
     gone = sum(log.first.values())
     typer.echo(
@@ -148,8 +147,10 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
     """Partition -> the offset to score from, where that is the one of the last repartition: others have nothing older.
 
     Raises:
-        CommandError: Kafka still has events from before a repartition, and they are not to be left out.
+        CommandError: a repartition has begun; or Kafka still has events from before one, and they are not to be left
+            out.
     """
+    await _require_no_repartition(settings)
     divided = await read_divided(settings)
     older = sum(max(at - first.get(partition, 0), 0) for partition, at in divided.items())
     if older and not after_repartition:
