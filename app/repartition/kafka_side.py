@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 from aiokafka.admin import NewPartitions
 from aiokafka.structs import TopicPartition
 
-from app.kafka_rights import NoGroups, Operation, describe_group, describe_topics, missing_operations
+from app.group_members import read_members
+from app.kafka_rights import Operation, describe_topics, missing_operations
 from app.repartition.plan import CannotRepartition
 from app.settings import Settings
 from app.topic_settings import read_topics
@@ -74,11 +75,8 @@ async def add_partitions(settings: Settings, total: int) -> None:
 async def list_workers(settings: Settings) -> list[str]:
     """The members of the workers' group, as client and host."""
     async with started_admin(settings) as admin:
-        try:
-            found = await describe_group(admin, settings.namespace)
-        except NoGroups:
-            return []
-    return [f"{member['client_id']} on {member['client_host'].lstrip('/')}" for member in found["members"]]
+        found = await read_members(admin, settings.namespace) or []
+    return [f"{each.client} on {each.host}" for each in found]
 
 
 async def wait_for_no_workers(settings: Settings) -> list[str]:
