@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -26,8 +26,8 @@ class Member:
 
     client: str
     host: str
-    partitions: Mapping[str, list[int]]
-    """Topic -> its partitions that this worker reads."""
+    partitions: Mapping[str, list[int]] | None
+    """Topic -> its partitions that this worker reads; None if Kafka does not say, as the embedded broker."""
 
 
 async def read_members(admin: Admin, group: str) -> list[Member] | None:
@@ -37,12 +37,17 @@ async def read_members(admin: Admin, group: str) -> list[Member] | None:
         KafkaError, OSError, TimeoutError: Kafka does not respond, or the user may not see the group.
     """
     try:
-        found = (await describe_group(admin, group))["members"]
+        found = await describe_group(admin, group)
     except NoGroups:
         return None
+    says_nothing = found["state"] == "Stable" and not found["protocol"]
     return [
-        Member(each["client_id"], each["client_host"].removeprefix("/"), _read_assignment(each["member_assignment"]))
-        for each in found
+        Member(
+            each["client_id"] or each["member_id"],
+            each["client_host"].removeprefix("/"),
+            None if says_nothing else _read_assignment(each["member_assignment"]),
+        )
+        for each in found["members"]
     ]
 
 
@@ -52,8 +57,18 @@ def _read_assignment(assignment: bytes) -> dict[str, list[int]]:
     return {topic: sorted(partitions) for topic, partitions in sorted(found)}
 
 
+def read_unowned(workers: Iterable[Member], topic: str, count: int) -> list[int] | None:
+    """The partitions of a topic that no worker reads; None if Kafka does not say."""
+    owned: set[int] = set()
+    for each in workers:
+        if each.partitions is None:
+            return None
+        owned.update(each.partitions.get(topic, ()))
+    return sorted(set(range(count)) - owned)
+
+
 class WorkerCount:
-    """Counts the workers, and the partitions of lead-events that they own."""
+    """Counts the workers, and the partitions of lead-events that none of them reads."""
 
     def __init__(self, admin: Callable[[], Admin] | None, group: str, topic: str) -> None:
         """``admin`` makes a client; without one the numbers stay unknown."""
@@ -67,12 +82,10 @@ class WorkerCount:
         """The number of members of the workers' group; None while it is unknown."""
         return None if self._members is None else len(self._members)
 
-    @property
-    def owned(self) -> int | None:
-        """The number of partitions that they own; None while it is unknown."""
-        if self._members is None:
-            return None
-        return sum(len(each.partitions.get(self._topic, ())) for each in self._members)
+    def count_unowned(self, partitions: int) -> int | None:
+        """How many of the partitions no worker reads; None while it is unknown."""
+        found = None if self._members is None else read_unowned(self._members, self._topic, partitions)
+        return None if found is None else len(found)
 
     async def watch(self) -> None:
         """Count regularly, for ever."""

@@ -147,7 +147,7 @@ class Board:
         workers = self._tails.workers
         metrics.workers.set_function(lambda: nan if workers.value is None else workers.value)
         metrics.unowned.set_function(
-            lambda: nan if workers.owned is None else max(self._config.partitions - workers.owned, 0)
+            lambda: nan if (unowned := workers.count_unowned(self._config.partitions)) is None else unowned
         )
 
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:

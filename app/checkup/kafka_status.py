@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from app.freshness import Offsets, Source
-from app.group_members import Member, read_members
+from app.group_members import Member, read_members, read_unowned
 from app.group_offsets import read_group_offsets
 from app.settings import Settings
 from app.topic_settings import TopicState, read_topics, topic_specs
@@ -26,7 +26,7 @@ class KafkaStatus:
     topics: Mapping[str, TopicState]
     workers: list[Member]
     unowned: Mapping[str, list[int]]
-    """Topic -> its partitions that no worker reads."""
+    """Topic -> its partitions that no worker reads, as far as Kafka says."""
     offsets: Offsets | None = None
     """None while topics are missing."""
     kept: Mapping[str, int] = field(default_factory=dict)
@@ -42,8 +42,7 @@ async def read_kafka(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaSta
     brokers, topics = await read_brokers(admin, settings)
     workers = await read_members(admin, settings.namespace) or []
     read = [name for name in (*settings.sources, settings.lead_events) if name in topics]
-    unowned = {name: _unowned(name, topics[name].partitions, workers) for name in read}
-    unowned = {name: partitions for name, partitions in unowned.items() if partitions}
+    unowned = {name: found for name in read if (found := read_unowned(workers, name, topics[name].partitions))}
     if len(read) <= len(settings.sources):
         return KafkaStatus(brokers, topics, workers, unowned)
     kept = {name: topics[name].partitions for name in (settings.undelivered, settings.rejected) if name in topics}
@@ -56,11 +55,6 @@ async def read_brokers(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[
     """The number of brokers, and the topics that exist."""
     brokers = len((await admin.describe_cluster())["brokers"])
     return brokers, await read_topics(admin, [spec.name for spec in topic_specs(settings)])
-
-
-def _unowned(topic: str, count: int, workers: list[Member]) -> list[int]:
-    owned = {number for worker in workers for number in worker.partitions.get(topic, ())}
-    return sorted(set(range(count)) - owned)
 
 
 async def read_offsets(settings: Settings) -> Offsets:

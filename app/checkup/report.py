@@ -13,6 +13,7 @@ from app.checkup.probing import Probe
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, describe_size
 from app.freshness import Freshness, Progress
+from app.group_members import Member
 from app.log_gaps import ShardPlace
 from app.settings import Settings
 from app.topic_settings import topic_specs
@@ -50,12 +51,17 @@ def add_kafka(report: Report, settings: Settings, found: KafkaStatus, state: int
     report.add("kafka", {"address": settings.kafka, "brokers": found.brokers}, f"{settings.kafka}, {brokers}")
     _add_topics(report, settings, found, state)
     workers = [asdict(worker) for worker in found.workers]
-    text = "; ".join(f"{each.client} on {each.host} reads {_ranges(each.partitions)}" for each in found.workers)
+    text = "; ".join(map(_describe_worker, found.workers))
     problems = [] if found.workers else ["no worker is running: new events are not scored."]
     if found.workers and found.unowned:
         problems = [f"no worker reads {_ranges(found.unowned)}: a worker is starting, or has too few permissions."]
     line = f"{len(workers)}{': ' if text else ''}{text}"
     report.add("workers", {"members": workers, "unowned": found.unowned}, line, problems)
+
+
+def _describe_worker(found: Member) -> str:
+    name = f"{found.client} on {found.host}" if found.host else found.client
+    return name if found.partitions is None else f"{name} reads {_ranges(found.partitions)}"
 
 
 def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: int | None) -> None:

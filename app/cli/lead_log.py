@@ -49,14 +49,14 @@ async def read_ends(settings: Settings) -> LogEnds:
 
 
 async def read_places(settings: Settings) -> list[ShardPlace]:
-    """Read how far all shards are, and what is left of their logs.
+    """Read how far all shards are, and then what is left of their logs: workers may go on meanwhile.
 
     Raises:
         CommandError: Kafka or Redis does not respond, or the topic does not match the settings.
     """
-    log = await read_ends(settings)
     async with open_store(settings) as store:
         controls = [await store.control(partition) for partition in range(settings.partitions)]
+    log = await read_ends(settings)
     fresh = [p for p, control in enumerate(controls) if not control.version and log.end[p]]
     lost = await _read_scored(settings, fresh) if fresh and not settings.rebuild_when_lost else set[int]()
     return [

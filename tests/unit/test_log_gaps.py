@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 from typer.testing import CliRunner
 
 from app.checkup.findings import Level
 from app.checkup.kafka_checks import check_log
-from app.cli import restore
+from app.cli import lead_log, restore
 from app.cli.root import build
 from app.log_gaps import LogState, ShardPlace, fields_after_gap
 from app.settings import Settings
@@ -84,6 +86,24 @@ def test_the_doctor_names_the_partitions_that_workers_refuse() -> None:
     (fault,) = check_log([shard(4, 0, 9), replace(lost(0, 9), partition=1)])
     assert (fault.level, fault.text[:28]) == (Level.FAULT, "partition 1 cannot continue,")
     assert check_log([shard(4, 0, 9)])[0].level is Level.OK
+
+
+async def test_a_worker_that_goes_on_meanwhile_is_not_beyond_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored, store = 4, AsyncMock()
+
+    async def control(partition: int) -> Control:
+        return Control(1, "step", {"ckpt": b"%d" % scored})
+
+    async def read_ends(settings: Settings) -> lead_log.LogEnds:
+        nonlocal scored
+        scored += 5  # what arrives after this moment is scored at once
+        return lead_log.LogEnds({0: 0}, {0: 4}, {})
+
+    store.control = control
+    monkeypatch.setattr(lead_log, "open_store", lambda settings: nullcontext(store))
+    monkeypatch.setattr(lead_log, "read_ends", read_ends)
+    (place,) = await lead_log.read_places(Settings(partitions=1))
+    assert place.state is LogState.CONTINUES
 
 
 @pytest.mark.parametrize(
