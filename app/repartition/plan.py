@@ -26,6 +26,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The old shards that are copied."""
     offsets: dict[int, int] = {}
     """Old partition -> its first record that belongs to the new shards."""
+    leads: int = 0
+    """The leads and accounts that were copied; known from ``clean`` on."""
     run: str = ""
     """The command that may change it until the switch: each takes it over before it touches a copy."""
 

@@ -65,7 +65,7 @@ async def read_preview(settings: Settings, copier: ShardCopier, plan: Plan | Non
         count,
         plan.step if plan is not None else "",
         len(await kafka_side.list_workers(settings)),
-        await copier.count_leads(),
+        (plan.leads if plan is not None else 0) or await copier.count_leads(),
         needed,
         warnings,
     )

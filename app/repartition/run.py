@@ -63,13 +63,12 @@ class Repartition:
             CopiesMissing: the new shards are in force.
             Mismatch: the state does not match the topic.
         """
-        plan, leads = await self._plan.read(), 0
+        plan = await self._plan.read()
         if plan is None:
             await self._require_no_workers()  # while a plan is there, workers refuse to start
             plan = Plan(old=self._copier.old, new=self._copier.new)
         if plan.step == "copy":
             plan = await self._plan.take_over(plan)  # the next write of another command fails
-            leads = await self._copier.count_leads()
             plan = await self._copy_and_switch(plan)
         if plan.step == "clean":
             await self._require_copies(plan)
@@ -84,7 +83,7 @@ class Repartition:
         await self._note_on_scorecards_topic(plan)
         await self._reached("repartition_noted")
         await self._plan.replace(None)
-        return leads
+        return plan.leads
 
     async def _copy_and_switch(self, plan: Plan) -> Plan:
         await self._require_no_workers()
@@ -106,7 +105,8 @@ class Repartition:
         await self._require_no_publication(controls)
         offsets = {p: Position.from_fields(each).checkpoint for p, each in enumerate(controls)}
         former = [*former_numbers(await self._copier.read_meta(FORMER)), self._copier.old]
-        plan = msgspec.structs.replace(plan, step="clean", offsets=offsets)
+        leads = await self._copier.count_leads()
+        plan = msgspec.structs.replace(plan, step="clean", offsets=offsets, leads=leads)
         fields = {"partitions": str(self._copier.new), FORMER: msgspec.json.encode(former).decode()}
         await self._plan.replace(plan, **fields)
         await self._reached("repartition_switched")

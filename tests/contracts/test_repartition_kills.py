@@ -93,12 +93,12 @@ async def has_all_leads(moved: Moved) -> None:
 async def test_it_goes_on_wherever_it_was_killed(
     moved: Moved, monkeypatch: pytest.MonkeyPatch, kills: tuple[str, ...]
 ) -> None:
-    kafka = Kafka(monkeypatch)
+    kafka, leads = Kafka(monkeypatch), await moved.copier.count_leads()
     for kill in kills:
         with pytest.raises(Killed):
             await Steps(moved, kafka, kill).run()
         assert await moved.copier.read_meta("repartition"), "workers refuse to start"
-    await Steps(moved, kafka).run()
+    assert await Steps(moved, kafka).run() == leads
 
     new = moved.new
     assert (kafka.partitions, await moved.copier.read_meta("partitions")) == (NEW, str(NEW))
