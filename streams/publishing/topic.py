@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 WAIT_S: Final = 15.0
 """How long a publication that a log refers to may be missing: it was written before the log was."""
 PAUSE_S: Final = 0.2
-CLOSE_S: Final = 1.0
 FOLLOW_S: Final = 1.0
 UNREADABLE_S: Final = 30.0
 """The pause before scorecards that cannot be read are read again."""
@@ -53,10 +51,8 @@ class ScorecardsTopic:
         await self.refresh()
 
     async def stop(self) -> None:
-        """Disconnect; a connection that is not closed in time is left to the end of the process."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await stop_consumer(self._consumer)
+        """Disconnect."""
+        await stop_consumer(self._consumer)
 
     async def refresh(self) -> None:
         """Read what is new.

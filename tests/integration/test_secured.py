@@ -7,16 +7,21 @@ import ssl
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
 
 from app.embedded.redis import start_redis
 from app.embedded.server import free_port
+from app.kafka_login import kafka_options
 from app.kafka_rights import Operation
+from app.loop import run_long
 from app.permissions import REDIS_READS
 from app.private_files import write_private
 from streams.clock import now_ms
@@ -93,7 +98,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     )
     store = start_redis(directory)
     try:
-        broker.wait_ready()
+        broker.wait_ready(90)  # the certificates take it longer
         store.wait_ready()
         with redis.Redis(port=store.port) as client:
             client.execute_command(
@@ -219,6 +224,29 @@ def test_a_worker_logs_in_by_tokens_of_an_endpoint(secured: Secured, tmp_path: P
 
     assert refused.exit_code == 70, refused.output
     assert "answers 401 invalid_client: check LEADGLOW_KAFKA_OAUTH_TOKEN_URL" in " ".join(refused.output.split())
+
+
+def test_a_client_stops_at_once_while_a_request_waits_behind_a_fetch(secured: Secured) -> None:
+    """A broker that reads this request and the end of TLS at once does not end TLS itself."""
+    settings = secured.system.with_settings(kafka_sasl_username="admin")
+    assert secured.system.run("topics", "create", kafka_sasl_username="admin").exit_code == 0
+    place = TopicPartition(settings.rejected, 0)
+
+    async def stop() -> int:
+        consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka, fetch_max_wait_ms=2_000, **kafka_options(settings)
+        )
+        await consumer.start()
+        consumer.assign([place])
+        with suppress(TimeoutError):
+            while not await consumer.getmany(timeout_ms=100):  # the fetch is with the broker, which waits for records
+                async with asyncio.timeout(0.1):
+                    await consumer.end_offsets([place])
+        async with asyncio.timeout(5):
+            await consumer.stop()
+        return 0
+
+    assert run_long(stop()) == 0
 
 
 def test_each_process_works_with_the_permissions_of_its_own_user(secured: Secured, tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
-from unittest.mock import AsyncMock
 
 import pytest
 
@@ -14,7 +12,6 @@ from streams.events.outgoing import Outgoing
 from streams.metrics import Metrics
 from streams.mismatch import Mismatch
 from streams.publishing import keeper as keeping
-from streams.publishing import topic as topic_module
 from streams.publishing.catalog import Catalog, Published
 from streams.publishing.keeper import Brake, ScorecardsKeeper
 from streams.publishing.records import Publication
@@ -314,12 +311,3 @@ async def test_a_record_that_cannot_be_read_is_refused(log: Log, tmp_path: Path)
     await log.deliver([Outgoing("scorecards", b"x", b'{"type":"later"}', 0, [])], 0)
     with pytest.raises(Mismatch, match="Run the same version of Leadglow everywhere"):
         await Worker(log, tmp_path / "a").keeper.start()
-
-
-async def test_a_connection_that_does_not_close_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topic_module, "CLOSE_S", 0.01)
-    consumer = AsyncMock()
-    consumer.stop.side_effect = asyncio.Event().wait  # for ever
-    async with asyncio.timeout(5):
-        await ScorecardsTopic("scorecards", 0, lambda: consumer).stop()
-    consumer.stop.assert_awaited_once()
