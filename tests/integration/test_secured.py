@@ -39,8 +39,6 @@ pytestmark = [
     pytest.mark.skipif(
         not (shutil.which("java") and shutil.which("mvn")), reason="needs a broker of its own: Java and Maven"
     ),
-    # A command's event loop ends before its connections have completed the closing handshake of TLS.
-    pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
 ]
 MECHANISM = "SCRAM-SHA-512"
 PASSWORD = "of-the-worker"
