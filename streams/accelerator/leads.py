@@ -68,7 +68,8 @@ class AcceleratedLeads(Scorer):
     def put_leads(self, states: Mapping[str, State | None]) -> None:
         """Put leads into the table if they fit, else as objects; None for a lead without a state."""
         leads = {i: lead for i, lead in states.items() if isinstance(lead, Lead)} if self._table.usable else {}
-        fitting = {lead_id: lead for lead_id, lead in leads.items() if fits(lead, self.rules)}
+        room = self._table.signals.has_room_for
+        fitting = {lead_id: lead for lead_id, lead in leads.items() if fits(lead, self.rules) and room(lead.sets)}
         for lead_id, state in states.items():
             if lead_id in fitting:
                 self.states.pop(lead_id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 from typing import Final
 
@@ -18,6 +19,7 @@ from streams.accelerator.layout import (
     SIGNAL,
     STAGE,
     WEIGHT,
+    Column,
     Groups,
     Matches,
     Model,
@@ -28,6 +30,8 @@ from streams.units import DAY_MS
 
 MAX_STEPS: Final = 256
 """Instants between two events of a lead that the kernels look at; ``Scorer`` handles more."""
+MAX_SETS: Final = 1 << 16
+"""Different sets of signals that events match, after which ``Scorer`` handles new ones: senders choose the sets."""
 TOO_MANY_SETS: Final = (
     f"events matched more than {MAX_GROUPS - 1} different sets of signals, too many for the accelerator; "
     "start again, or set LEADGLOW_ACCELERATOR=off"
@@ -40,8 +44,11 @@ class Signals:
     def __init__(self) -> None:
         self.numbers: dict[int, int] = {}
         self._groups: dict[tuple[tuple[int, ...], int], int] = {}
-        self._starts, self._members, self._plain, self._distinct = [0], list[int](), list[int](), list[int]()
-        self.groups = self._columns()
+        self.groups = Groups(np.zeros(1, np.int64), *(np.zeros(0, np.int64) for _ in range(3)))
+
+    def has_room_for(self, sets: Iterable[tuple[int, ...]]) -> bool:
+        """Whether there is room for these sets of signals."""
+        return len(self._groups) < MAX_SETS or all((signals, -1) in self._groups for signals in sets)
 
     def number(self, signal: int) -> int:
         """The number of a signal's id."""
@@ -59,17 +66,12 @@ class Signals:
                 raise OverflowError(TOO_MANY_SETS)
             plain = len(self._groups) if distinct < 0 else self.group(signals)
             known = self._groups[signals, distinct] = len(self._groups)
-            self._plain.append(plain)
-            self._distinct.append(-1 if distinct < 0 else self.number(distinct))
-            self._members += map(self.number, signals)
-            self._starts.append(len(self._members))
-            self.groups = self._columns()
+            starts, members, plains, distincts = self.groups
+            members = np.append(members, np.array([self.number(signal) for signal in signals], np.int64))
+            counted = -1 if distinct < 0 else self.number(distinct)
+            ends = np.append(starts, len(members))
+            self.groups = Groups(ends, members, np.append(plains, plain), np.append(distincts, counted))
         return known
-
-    def _columns(self) -> Groups:
-        return Groups(
-            *(np.array(column, np.int64) for column in (self._starts, self._members, self._plain, self._distinct))
-        )
 
 
 class PlainMatches:
@@ -82,7 +84,9 @@ class PlainMatches:
         self._latest = latest_of(rules)
         self._numbers: dict[tuple[int, ...], int] = {}
         self.matches: list[Match] = []
-        self.columns = self._columns()
+        self.most_hits = 0
+        """Greatest number of signals that one event matches."""
+        self.columns = Matches(np.zeros(0, MATCH), np.zeros(0, HIT))
 
     def number(self, match: Match) -> int:
         """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
@@ -93,30 +97,32 @@ class PlainMatches:
             return kernel.NOT_PLAIN
         known = self._numbers.get(match.signals)
         if known is None:
+            if not self._signals.has_room_for([match.signals]):
+                return kernel.NOT_PLAIN
             known = self._numbers[match.signals] = len(self.matches)
             self.matches.append(match)
-            self.columns = self._columns()
+            self.most_hits = max(self.most_hits, len(match.hits))
+            self.columns = self._with(match)
         return known
 
-    @property
-    def most_hits(self) -> int:
-        """Greatest number of signals that one event matches."""
-        return max((len(match.hits) for match in self.matches), default=0)
+    def _with(self, match: Match) -> Matches:
+        """The columns with one match more: senders choose which there are, so the others are not made anew."""
+        matches, hits = self.columns
+        row, scaled = np.zeros(1, MATCH), _scaled(match)
+        new = [(self._signals.number(hit.signal), hit in scaled) for hit in match.hits]
+        row["group"] = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
+        row["first"], row["last"] = len(hits), len(hits) + len(new)
+        row["gain"] = sum(self._gains[hit.signal][0] for hit in match.hits if hit not in scaled)
+        row["amount_gain"] = sum(self._gains[hit.signal][0] for hit in scaled)
+        row["scaled"] = bool(scaled)
+        row["beyond_gain"] = any(self._gains[hit.signal][1] for hit in match.hits)
+        row["counted"] = any(hit.counter is not None for hit in match.hits)
+        return Matches(_joined(matches, row), _joined(hits, np.array(new, HIT)))
 
-    def _columns(self) -> Matches:
-        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, bool]]()
-        for row, match in zip(matches, self.matches, strict=True):
-            first = len(hits)
-            scaled = _scaled(match)
-            hits += [(self._signals.number(hit.signal), hit in scaled) for hit in match.hits]
-            group = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
-            row["first"], row["last"], row["group"] = first, len(hits), group
-            row["gain"] = sum(self._gains[hit.signal][0] for hit in match.hits if hit not in scaled)
-            row["amount_gain"] = sum(self._gains[hit.signal][0] for hit in scaled)
-            row["scaled"] = bool(scaled)
-            row["beyond_gain"] = any(self._gains[hit.signal][1] for hit in match.hits)
-            row["counted"] = any(hit.counter is not None for hit in match.hits)
-        return Matches(matches, np.array(hits, HIT))
+
+def _joined(one: Column, other: Column) -> Column:
+    """Records after one another; ``np.append`` copies each field of each by itself."""
+    return np.append(one.view(np.uint8), other.view(np.uint8)).view(one.dtype)
 
 
 def is_beyond_kernels(rules: Rules) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
 from streams.accelerator import fitting
 from streams.accelerator import rules as accelerator_rules
-from streams.accelerator.rules import Signals
+from streams.accelerator.rules import PlainMatches, Signals
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead, id_hash
-from streams.scoring.rules import Rules
+from streams.scoring.rules import Match, Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.stored import encode
 from tests.accelerator.columns import batch_of
@@ -76,6 +77,44 @@ def blob_after_two_events(most_signals: int) -> bytes | None:
 
 def test_the_reference_handles_scorecards_with_very_many_signals() -> None:
     assert blob_after_two_events(3) == blob_after_two_events(4)
+
+
+EVENTS = ("page", "Bought", "screen")
+
+
+def blobs_of_three_sets(most_sets: int) -> dict[str, bytes | None]:
+    signals = tuple(Signal(name, (name,)) for name in EVENTS)
+    rules = Rules(Model(signals, (Scorecard("card", {name: Points(1.0) for name in EVENTS}),)))
+    events = [replace(event(rules, f"m-{i}"), lead_id=who, name=EVENTS[i % 3]) for i, who in enumerate("abcab" * 2)]
+    scorer, blobs = AcceleratedScorer(rules), dict[str, bytes | None]()
+    with patch.object(accelerator_rules, "MAX_SETS", most_sets):
+        for each in events:
+            batch = batch_of(rules, [each])
+            for lead_id in scorer.missing(batch):
+                scorer.put_lead(lead_id, blobs.get(lead_id))
+            scorer.apply_batch(batch)
+            blobs |= scorer.finish().all_blobs()
+    assert len(scorer._table.plain.matches) == min(most_sets, 3)
+    return blobs
+
+
+def test_the_reference_counts_sets_of_signals_beyond_the_bound() -> None:
+    assert blobs_of_three_sets(1) == blobs_of_three_sets(2) == blobs_of_three_sets(3)
+
+
+def test_a_new_set_of_signals_does_not_convert_the_others_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Senders choose the sets: with twelve signals that one event can match, there are 4096."""
+    looked: list[Match] = []
+    real = accelerator_rules._scaled
+    monkeypatch.setattr(accelerator_rules, "_scaled", lambda match: looked.append(match) or real(match))
+    rules, many = rules_of(6), 2**6
+    plain, (hits, _) = PlainMatches(rules, Signals()), rules.match("page", tuple(None for _ in rules.paths))
+    for i in range(many):
+        kept = tuple(hit for bit, hit in enumerate(hits) if i >> bit & 1)
+        assert plain.number(Match(kept, tuple(hit.signal for hit in kept))) == i
+    assert len(looked) <= 2 * many
+    assert plain.columns.matches["last"].tolist()[-1] == len(plain.columns.hits) == 6 * many // 2
+    assert plain.most_hits == 6
 
 
 def test_too_many_sets_of_signals_are_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
