@@ -13,7 +13,7 @@ from streams.accelerator.rules import PlainMatches, Signals
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead, id_hash
-from streams.scoring.rules import Match, Rules
+from streams.scoring.rules import Hit, Match, Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.stored import encode
 from tests.accelerator.columns import batch_of
@@ -106,7 +106,12 @@ def test_a_new_set_of_signals_does_not_convert_the_others_again(monkeypatch: pyt
     """Senders choose the sets: with twelve signals that one event can match, there are 4096."""
     looked: list[Match] = []
     real = accelerator_rules._scaled
-    monkeypatch.setattr(accelerator_rules, "_scaled", lambda match: looked.append(match) or real(match))
+
+    def scaled(match: Match) -> list[Hit]:
+        looked.append(match)
+        return real(match)
+
+    monkeypatch.setattr(accelerator_rules, "_scaled", scaled)
     rules, many = rules_of(6), 2**6
     plain, (hits, _) = PlainMatches(rules, Signals()), rules.match("page", tuple(None for _ in rules.paths))
     for i in range(many):
