@@ -121,9 +121,25 @@ class Indexer:
                 known = versions.get(lead_id)
                 if _is_lead(blob) if known is None else everything or known != _version_of(blob, salt):
                     self.note_change(lead_id)
-            while self.waiting > MAX_CHANGED // 2:
-                await self.take_changes()
-            await asyncio.sleep(pause_s)
+            await self._rest(pause_s)
+        if everything:  # a lead that was forgotten has no state by which it could be found
+            await self._find_removed(pause_s)
+
+    async def _find_removed(self, pause_s: float) -> None:
+        """Find leads in the index that have no state any more."""
+        row = 0
+        while page := await self._in_thread(partial(self.index.list_leads, row, BATCH)):
+            row, lead_ids = page[-1][0], [lead_id for _, lead_id in page]
+            blobs = await self._store.load_blobs(lead_ids)
+            for lead_id in lead_ids:
+                if lead_id not in blobs:
+                    self.note_change(lead_id)
+            await self._rest(pause_s)
+
+    async def _rest(self, pause_s: float) -> None:
+        while self.waiting > MAX_CHANGED // 2:
+            await self.take_changes()
+        await asyncio.sleep(pause_s)
 
     async def take_changes(self) -> None:
         """Read the next changed leads, and write them."""

@@ -67,6 +67,11 @@ class SearchIndex:
         found = self._write.execute(f"SELECT id, version FROM leads WHERE id IN ({_marks(lead_ids)})", lead_ids)
         return dict(found.fetchall())
 
+    def list_leads(self, after: int, most: int) -> list[tuple[int, str]]:
+        """The next leads after a row, with their rows."""
+        found = self._write.execute("SELECT row, id FROM leads WHERE row > ? ORDER BY row LIMIT ?", (after, most))
+        return found.fetchall()
+
     def write_leads(self, entries: Mapping[str, tuple[Entry, int] | None]) -> None:
         """Add or replace leads with their version, and remove those without; all or none."""
         lead_ids = list(entries)

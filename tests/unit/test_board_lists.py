@@ -260,6 +260,24 @@ async def test_changes_that_move_no_score_are_found_when_all_leads_are_compared(
         assert indexer.waiting == 0
 
 
+async def test_a_forgotten_lead_whose_change_was_dropped_leaves_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many can be forgotten at once, more than may wait."""
+    shards = await people()
+    async with board_on(shards, ACCESS) as board:
+        indexer = board.service.search.indexer
+        known = indexer.index.count_leads()
+        await replace_state(shards, "u-ana", None)
+        with monkeypatch.context() as patched:
+            patched.setattr("app.board.indexer.MAX_CHANGED", 0)
+            indexer.note_change("u-ana")
+        assert indexer.waiting == 0
+
+        await indexer.compare_all(0.0)
+        await changed(board)
+
+        assert indexer.index.count_leads() == known - 1
+
+
 async def test_other_scorecards_give_every_lead_another_place() -> None:
     shards = await people()
     async with board_on(shards, ACCESS) as board:
