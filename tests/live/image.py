@@ -1,8 +1,8 @@
 """Build the image from deploy/docker/Dockerfile, and run it as any user, without rights, with a read-only root.
 
-``python -m tests.live.image`` needs root, debootstrap and podman. A Debian 13 with its own Python stands in for the
-image of the FROM line, where no registry is to be had; ``--pull`` takes the real one. All is in a store of its own,
-deleted afterwards. Packages are reached as this machine reaches them: its certificates and pip's file are
+``python -m tests.live.image`` needs root, debootstrap, podman and runc. A Debian 13 with its own Python stands in
+for the image of the FROM line, where no registry is to be had; ``--pull`` takes the real one. All is in a store
+of its own, deleted afterwards. Packages are reached as this machine reaches them: its certificates and pip's file are
 mounted in the build.
 """
 
@@ -51,6 +51,7 @@ RIGHTS: Final = (
     "--pids-limit=512", "--memory=2g", "--ulimit=nofile=10000:10000", "--ulimit=nproc=4096:4096", "--no-healthcheck",
 )  # fmt: skip
 """What an operator takes away; without a limit of its own, podman raises those of this machine."""
+SOURCES: Final = "web-events,email-events,crm-events"
 MOST_S: Final = 1800
 LIVE_S, READY_S, STOP_S = 3.0, 20.0, 10.0
 """Limits of a start and a stop; what has to be compiled at the start is not ready within the second."""
@@ -79,10 +80,18 @@ class Images:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line of podman for this store; Debian's podman 4 knows mixed control groups by runc alone."""
+        store = [f"--root={self._folder / 'root'}", f"--runroot={self._folder / 'run'}", "--runtime=runc"]
+        return ["podman", *store, "--cgroup-manager=cgroupfs", "--events-backend=none", *arguments]
+
     def podman(self, *arguments: str) -> str:
         """Run podman to its end; returns its output."""
-        store = [f"--root={self._folder / 'root'}", f"--runroot={self._folder / 'run'}"]
-        return run_child(["podman", *store, "--cgroup-manager=cgroupfs", "--events-backend=none", *arguments], MOST_S)
+        return run_child(self.argv(*arguments), MOST_S)
+
+    def logs(self, name: str) -> str:
+        """What a container has said."""
+        return run_child(["sh", "-c", 'exec "$@" 2>&1', "sh", *self.argv("logs", name)], MOST_S)
 
     def make_base(self) -> None:
         """Make an image with Debian's Python under the name of the official one."""
@@ -137,9 +146,10 @@ def options_of(kafka: Running, redis: Running) -> list[str]:
     """The options of a container for a system on these servers, with the files of the compose file."""
     files = {"scorecards": "scorecards", "collector_keys": "keys", "board_access": "access", "notify_routes": "routes"}
     places = {name: str(IN_IMAGE / f"{file}.yaml") for name, file in files.items()}
-    env = System(kafka, redis.address, "image", metrics_host="127.0.0.1", **places).env
-    own = {"LEADGLOW_COLLECTOR_PORT": str(free_port()), "LEADGLOW_BOARD_PORT": str(free_port())}
-    return [f"--volume={CONFIG}:{IN_IMAGE}:ro", *(f"--env={name}={value}" for name, value in (env | own).items())]
+    hosts = {f"{name}host": "127.0.0.1" for name in ("metrics_", "collector_", "board_")}
+    ports = {f"{name}_port": str(free_port()) for name in ("collector", "board")}
+    env = System(kafka, redis.address, "image", sources=SOURCES, **hosts, **ports, **places).env
+    return [f"--volume={CONFIG}:{IN_IMAGE}:ro", *(f"--env={name}={value}" for name, value in env.items())]
 
 
 def _answers(url: str) -> bool:
@@ -154,12 +164,12 @@ def measure(images: Images, command: str, options: list[str]) -> tuple[float, fl
     with images.started(command, *options, *own, f"--env=LEADGLOW_{setting}={port}") as name:
         for path in ("/live", "/ready"):
             url = f"http://127.0.0.1:{port}{path}"
-            wait_for(partial(_answers, url), url, said=lambda: images.podman("logs", name))
+            wait_for(partial(_answers, url), url, said=lambda: images.logs(name))
             took.append(time.monotonic() - began_s)
         began_s = time.monotonic()
         images.podman("stop", "--time=30", name)
         took.append(time.monotonic() - began_s)
-        assert images.status(name) == 0, images.podman("logs", name)
+        assert images.status(name) == 0, images.logs(name)
     live_s, ready_s, stop_s = took
     assert (live_s < LIVE_S, ready_s < READY_S, stop_s < STOP_S) == (True, True, True), (command, took)
     return live_s, ready_s, stop_s
@@ -183,8 +193,8 @@ def main() -> None:
     parser.add_argument("--pull", action="store_true", help="pull the base image; nothing stands in for it")
     parser.add_argument("--times", type=int, default=3, help="starts of each process")
     options = parser.parse_args()
-    if os.geteuid() != 0 or not all(map(shutil.which, ("debootstrap", "podman"))):
-        parser.error("run it as root, with debootstrap and podman installed")
+    if os.geteuid() != 0 or not all(map(shutil.which, ("debootstrap", "podman", "runc"))):
+        parser.error("run it as root, with debootstrap, podman and runc installed")
     seconds: dict[str, float] = {}
     with own_images() as images:
         if not options.pull:
@@ -197,7 +207,7 @@ def main() -> None:
             its = options_of(kafka, redis)
             with images.started("topics create", *its) as name:
                 images.podman("wait", name)
-                assert images.status(name) == 0, images.podman("logs", name)
+                assert images.status(name) == 0, images.logs(name)
             for command in [each for each in PROCESSES for _ in range(options.times)]:
                 live_s, ready_s, stop_s = measure(images, command, its)
                 print(f"{command}: /live after {live_s:.2f} s, /ready after {ready_s:.2f} s, stopped in {stop_s:.2f} s")

@@ -90,10 +90,11 @@ def test_every_service_has_few_rights_and_limits(name: str) -> None:
     assert service["image"] == "leadglow" or re.search(r":v?[0-9]+\.[0-9]+[^:]*$|@sha256:", service["image"])
 
 
-def test_each_process_stops_at_once_and_kafka_has_room_beside_its_heap() -> None:
+def test_a_start_is_repeated_a_stop_is_obeyed_and_kafka_has_room_beside_its_heap() -> None:
     kafka = SERVICES_BY_NAME["kafka"]
     heap = re.search(r"-Xmx(\d+)m", kafka["environment"]["KAFKA_HEAP_OPTS"])
 
+    assert SERVICES_BY_NAME["topics"]["restart"].startswith("on-failure")
     assert all(service.get("init") for service in SERVICES_BY_NAME.values() if "entrypoint" in service)
     assert (heap and heap[1], kafka["mem_limit"], kafka["healthcheck"]["test"][1]) == ("512", "1g", "bash")
 
