@@ -18,7 +18,7 @@ from streams.yamlfile.watched import Watched
 
 Action = Literal[
     "sign_in", "sign_out", "see", "list", "follow", "export", "try", "change_lead", "erase", "publish", "rebuild",
-    "accept_gap", "upgrade", "repartition", "replay", "use_file",
+    "accept_gap", "upgrade", "repartition", "replay", "update_topics", "use_file",
 ]  # fmt: skip
 STREAM: Final = "-"
 

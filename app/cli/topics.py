@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
 
+from app.cli.audit import noted
 from app.cli.common import open_admin, run
 from app.cli.errors import CommandError
 from app.settings import Settings
@@ -75,7 +77,11 @@ def create(
     number of partitions or, unless it is a source topic, another cleanup policy, retention or rule for timestamps than
     the settings, or fewer replicas.
     """
-    outcomes = run(_create(load_settings(), update, dry_run, print_line=not as_json), "asking Kafka")
+    settings = load_settings()
+    changes = noted(settings, "update_topics") if update and not dry_run else nullcontext(dict[str, Any]())
+    with changes as found:
+        outcomes = run(_create(settings, update, dry_run, print_line=not as_json), "asking Kafka")
+        found["topics"] = {each.topic: each.outcome for each in outcomes}
     if as_json:
         rows = [{"topic": each.topic, "outcome": each.outcome, "faults": each.faults} for each in outcomes]
         typer.echo(json.dumps(rows, ensure_ascii=False))

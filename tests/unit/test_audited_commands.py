@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.agreed import Agreed
-from app.cli import erase, leads, notify, publish, rebuild, repartition, restore, upgrade
+from app.cli import erase, leads, notify, publish, rebuild, repartition, restore, topics, upgrade
 from app.cli.audit import noted
 from app.cli.errors import CommandError
 from app.cli.root import build
@@ -56,6 +56,7 @@ CHANGES: Final = [
     Change("repartition --to 8 --yes", repartition, "_run", "repartition", 5),
     Change("repartition --cancel", repartition, "_cancel", "repartition", (4, 4)),
     Change("restore --accept-gap --yes", restore, "_accept", "accept_gap"),
+    Change("topics create --update", topics, "_create", "update_topics", []),
     Change("upgrade --finish --yes", upgrade, "_finish", "upgrade", 2),
 ]
 SHOWS: Final = ["leads top", "lead show ana", "lead activity ana"]
