@@ -7,20 +7,21 @@ import logging
 from typing import Any
 
 log = logging.getLogger(__name__)
-AGAIN_S = 10.0
+CANCEL_AGAIN_S = 10.0
+"""Longer than the orderly end of any task but a notifier's route."""
 
 
-async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
+async def end_tasks(*tasks: asyncio.Task[Any] | None, again_s: float = CANCEL_AGAIN_S) -> None:
     """Cancel tasks and wait until they have ended, without their errors; None stands for no task.
 
-    A task that has not ended after ten seconds is cancelled again: code that waits for a task of its own, as aiokafka
-    does, can take a cancellation for that of the other task.
+    A task that has not ended after ``again_s`` seconds is cancelled again: code that waits for a task of its own, as
+    aiokafka does, can take a cancellation for that of the other task.
     """
     ending = {task for task in tasks if task is not None}
     for task in ending:
         task.cancel()
     while ending:
-        ended, ending = await asyncio.wait(ending, timeout=AGAIN_S)
+        ended, ending = await asyncio.wait(ending, timeout=again_s)
         for task in ended:
             if not task.cancelled():
                 task.exception()  # asyncio reports errors that nobody has read

@@ -114,6 +114,13 @@ class Indexer:
     async def compare_all(self, pause_s: float) -> None:
         """Find leads whose state differs from the one in the index; ``pause_s`` is between two batches."""
         everything, self._missed = self._missed, False
+        try:
+            await self._compare(everything, pause_s)
+        except BaseException:
+            self._missed = self._missed or everything
+            raise
+
+    async def _compare(self, everything: bool, pause_s: float) -> None:
         async for blobs in self._scan():
             salt = self._salt()
             versions = await self._in_thread(partial(self.index.find_versions, list(blobs)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.notify.breaker import Gate
 from app.notify.dispatcher import Target
+from app.notify.route_runner import END_S
 from app.notify.routes import Route
 from app.notify.sender import make_sender
 from streams.tasks import end_tasks
@@ -47,5 +48,5 @@ async def _replay_route(notifier: Notifier, route: Route) -> None:
                 await running
             await asyncio.sleep(CHECK_S)
     finally:
-        await end_tasks(running)
+        await end_tasks(running, again_s=END_S)
         await target.sender.close()

@@ -34,6 +34,8 @@ READ_MS: Final = 200
 MAX_RECORDS: Final = 200
 COMMIT_S: Final = 0.5
 AGAIN_S: Final = 1.0
+END_S: Final = 60.0
+"""How long a route may take to end: longer than its deliveries in flight, each with a log-in and a dead letter."""
 RECENT_IDS: Final = 10_000
 """The number of alerts that are remembered: a worker that was killed may write an alert twice."""
 Committed = Callable[[str], Awaitable[dict[TopicPartition, OffsetAndMetadata]]]
@@ -100,11 +102,13 @@ class RouteRunner(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _stop(self) -> None:
         """Wait for what is in flight, commit and leave the group."""
         self.ready, self.ended = False, True
-        with suppress(KafkaError, TimeoutError):
-            await self.dispatcher.hold()
-            await self.commit()
-        with suppress(KafkaError, TimeoutError):
-            await stop_consumer(self.source.consumer)
+        try:
+            with suppress(KafkaError, TimeoutError):
+                await self.dispatcher.hold()
+                await self.commit()
+        finally:
+            with suppress(KafkaError, TimeoutError):
+                await stop_consumer(self.source.consumer)
 
     # Partitions ----------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from app.http.serving import url_of
 from app.notify.breaker import Gate
 from app.notify.dispatcher import Dispatcher, Reached, Target, reach_nothing
 from app.notify.metrics import Metrics
-from app.notify.route_runner import RouteRunner, Source
+from app.notify.route_runner import END_S, RouteRunner, Source
 from app.notify.routes import Route, Routes
 from app.notify.routes_file import load_routes
 from app.notify.secrets import ReadVariable
@@ -127,7 +127,7 @@ class Notifier:
                 if task.done():
                     await task
         finally:
-            await end_tasks(changed, *running)
+            await end_tasks(changed, *running, again_s=END_S)
             for target in targets.values():
                 await target.sender.close()
 

@@ -1,4 +1,4 @@
-"""What a step of a shard does with accounts: notes what leads give, and tells accounts that leads have left them."""
+"""What a step of a shard does with accounts: notes what leads give, tells them who has left, and ends them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def contribute(leads: Leads, record: Contribution, state: State | None) -> None:
     """Note what a lead gives to an account, and decide its stages."""
     known = state if isinstance(state, Account) else None
     if known is not None:
-        _settle_change(leads, known)
         known = None if _has_ended(leads, known, record.arrival) else known
     account = known or Account(record.card, record.account)
     was_empty = known is not None and not known.members
@@ -47,8 +46,7 @@ def contribute(leads: Leads, record: Contribution, state: State | None) -> None:
 
 
 def advance_account(leads: Leads, account: Account, now_ms: int) -> None:
-    """Settle an account by the last change of the scorecards; remove one that ended by ``now_ms``."""
-    _settle_change(leads, account)
+    """Settle an account by the last change of the scorecards; remove it if it ended by ``now_ms``."""
     if not _has_ended(leads, account, now_ms):
         leads.outcome.due[account.id] = ends_at(leads.rules, account)
         return
@@ -58,8 +56,17 @@ def advance_account(leads: Leads, account: Account, now_ms: int) -> None:
 
 
 def _has_ended(leads: Leads, account: Account, now_ms: int) -> bool:
-    end_ms = ends_at(leads.rules, account)
-    return end_ms is not None and end_ms <= now_ms
+    """Settle an account by the last change of the scorecards, unless it ended before; returns whether it has ended."""
+    change = leads.change
+    if change is not None and _is_over(change.old, account, change.at_ms):
+        return True
+    _settle_change(leads, account)
+    return _is_over(leads.rules, account, now_ms)
+
+
+def _is_over(rules: Rules, account: Account, at_ms: int) -> bool:
+    end_ms = ends_at(rules, account)
+    return end_ms is not None and end_ms <= at_ms
 
 
 def _settle_change(leads: Leads, account: Account) -> None:

@@ -1,7 +1,7 @@
 """Change accounts: note what leads give, and decide stages. Pure.
 
-An account has no clock of its own: between two contributions its score is constant, because the shards of its leads
-tell when a published score changes, also by fading.
+An account needs no clock for its score: between two contributions it is constant, because the shards of its leads tell
+when a published score changes, also by fading.
 """
 
 from __future__ import annotations

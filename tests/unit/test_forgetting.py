@@ -16,6 +16,7 @@ from streams.scoring.account_state import Account
 from streams.scoring.event import ANONYMOUS, USER, Contribution, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.scorecard import Accounts, Forgetting, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stored import encode_redirect
 from streams.scoring.verdicts import ACCEPTED, LOST, NOTE, OWNER, REJECTED, SalesCall
@@ -308,6 +309,19 @@ def test_a_company_that_ended_begins_anew_whoever_comes_upon_it() -> None:
     for shard in (by_timer, by_record):
         shard.take(again)
     assert by_timer.blobs == by_record.blobs
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_company_that_had_ended_before_the_times_changed_ends_whether_or_not_a_timer_ran(looks: bool) -> None:
+    shard, account = moved(STAYS, 2), account_id("main", "company 0")
+    ended_ms = START_MS + DAY_MS + VISITORS_MS
+    if looks:
+        shard.advance_lead(account, ended_ms)
+    longer = Rules(replace(shard.rules.model, forget=Forgetting(visitors_ms=2.0 * VISITORS_MS)))
+    shard.change_rules(RulesChange(shard.rules, longer, ended_ms + DAY_MS))
+    if account in shard.blobs:  # it is settled as all are
+        shard.advance_lead(account, ended_ms + DAY_MS)
+    assert companies_of(shard) == ["company 1"]
 
 
 def test_a_company_that_was_in_a_stage_stays_for_the_ids_of_its_next_alerts() -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import pytest
 
-from streams import tasks
 from streams.tasks import end_tasks
 
 
@@ -26,13 +25,12 @@ async def failing() -> None:
     raise ValueError(msg)
 
 
-async def test_tasks_end_whatever_they_do(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(tasks, "AGAIN_S", 0.01)
+async def test_tasks_end_whatever_they_do(caplog: pytest.LogCaptureFixture) -> None:
     running = [asyncio.create_task(each()) for each in (forever, losing_a_cancellation, failing)]
     await asyncio.sleep(0)
 
     async with asyncio.timeout(5):
-        await end_tasks(*running, None)
+        await end_tasks(*running, None, again_s=0.01)
 
     assert all(task.done() for task in running)
     assert "losing_a_cancellation" in caplog.text
