@@ -116,7 +116,7 @@ def check_log(places: Iterable[ShardPlace]) -> list[Finding]:
         missing = sum(each.missing for each in stuck)
         gap = f"; {missing:,} offsets are gone before they were scored" if missing else ""
         findings.fault(
-            f"{name_shards(stuck)} cannot continue, as state and log do not fit{gap}: see `leadglow restore`."
+            f"{name_shards(stuck)} cannot continue, as state and log do not match{gap}: see `leadglow restore`."
         )
     else:
         findings.ok("Kafka has all events that are still to be scored")

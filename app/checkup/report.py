@@ -152,7 +152,7 @@ def add_log(report: Report, places: Sequence[ShardPlace]) -> None:
     """Add whether Kafka has all events that are still to be scored."""
     (found,) = check_log(places)
     problems = [found.text] if found.level is Level.FAULT else []
-    line = "does not fit the state in Redis" if problems else found.text
+    line = "does not match the state in Redis" if problems else found.text
     report.add("log", [each.to_json() for each in places], line, problems)
 
 

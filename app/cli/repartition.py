@@ -73,6 +73,8 @@ def repartition(
     settings = load_settings()
     if as_json and not (yes or dry_run or cancel):
         raise CommandError(Exit.USAGE, "--json needs --yes or --dry-run.")
+    if cancel and dry_run:
+        raise CommandError(Exit.USAGE, "--cancel has no --dry-run: it only undoes what is not switched yet.")
     with _faults(settings):
         if cancel:
             with noted(settings, "repartition", cancel=True):

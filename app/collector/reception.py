@@ -131,11 +131,12 @@ class Reception:
         for call in calls:
             ids = self.keyring.admit_ids(key, remote, ids_of(call), at_ms)
             traits = REFUSED if ids == REFUSED else self.keyring.admit_traits(key, remote, traits_in(call), at_ms)
+            new_ids += max(ids, 0)  # they are spent although the call may be refused for its traits
             if traits == REFUSED:
                 delivery.bad.append(BadCall(json.dumps(call).encode(), TOO_MANY_IDS, REASONS[TOO_MANY_IDS]))
             else:
                 kept.append(call)
-                new_ids, new_traits = new_ids + ids, new_traits + traits
+                new_traits += traits
         if new_ids:
             self._metrics.new_ids.labels(key.name).inc(new_ids)
         if new_traits:

@@ -35,7 +35,7 @@ REASONS: Final = {
     "too_large": f"the value has more than {MAX_EVENT_BYTES} bytes",
     "bad_control": "the record has the headers of a Leadglow control record, but cannot be read",
     "not_allowed": "a public write key may not send this call: use a server key",
-    "too_many_ids": "the write key names more ids or sets of traits on this day than its `new_ids` allows; this is new",
+    "too_many_ids": "the key names more ids or sets of traits a day than its `new_ids` allows, and this event one more",
 }
 """Every reason code and its sentence."""
 

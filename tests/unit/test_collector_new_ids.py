@@ -166,6 +166,13 @@ async def test_one_lead_cannot_name_companies_without_end(calls: list[dict[str, 
     assert value("leadglow_collector_new_ids_total", {"key": "a"}) == 1
 
 
+async def test_new_ids_of_a_call_that_is_refused_for_its_traits_are_counted_as_spent() -> None:
+    calls = [{"type": "identify", "userId": user, "traits": {"firm": i}} for i, user in enumerate("uuv")]
+    _, metrics = await received(calls, Key("a", True, new_ids=(2, 2)))
+    names = [f"leadglow_collector_new_{kind}_total" for kind in ("ids", "traits")]
+    assert [metrics.registry.get_sample_value(name, {"key": "a"}) for name in names] == [2, 2]
+
+
 @pytest.mark.usefixtures("implementation")
 async def test_a_stranger_cannot_make_more_companies_than_the_bound() -> None:
     """From the collector to the states of a shard: an identify for each of 300 companies, of which 20 may be named."""
