@@ -30,12 +30,13 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNKNOWN: Final = "It is unknown whether scores are up to date"
 _SENTENCES: Final = {
     State.CURRENT: "Scores are up to date.",
     State.BEHIND: "Scoring is behind.",
     State.REBUILDING: "Scores are being rebuilt and are incomplete.",
     State.NO_WORKER: "No worker is running: new events are not scored.",
-    State.UNKNOWN: "It is unknown whether scores are up to date: Kafka or Redis does not respond to the board.",
+    State.UNKNOWN: f"{UNKNOWN}: Kafka or Redis does not respond to the board.",
 }
 
 
@@ -112,6 +113,8 @@ class Freshness:
     """Events that have arrived and are not scored."""
     is_starting: bool = False
     """Whether the board was just started, so that nothing could be found out yet."""
+    mismatch: str = ""
+    """Why the board cannot show the state in Redis, with a full stop; empty if it can."""
 
     @property
     def is_notable(self) -> bool:
@@ -126,6 +129,8 @@ class Freshness:
     @property
     def sentence(self) -> str:
         """The state in words."""
+        if self.mismatch:
+            return f"{UNKNOWN}. {self.mismatch}"
         return _SENTENCES[self.state]
 
     def describe(self) -> str:

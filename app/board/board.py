@@ -191,11 +191,13 @@ class Board:
 
     async def probe(self, host: str, port: int) -> str:
         """Serve the metrics and probes, and return their URL."""
-        self._probes = await probes.serve(host, port, self.metrics.registry, self._is_ready)
+        self._probes = await probes.serve(
+            host, port, self.metrics.registry, self._is_ready, reason=lambda: self._bounded.trouble
+        )
         return url_of(self._probes, host)
 
     def _is_ready(self) -> bool:
-        return self._store.healthy and self._bounded.healthy
+        return not self._bounded.trouble
 
     async def listen(self, host: str, port: int) -> str:
         """Accept requests, and return the URL; Redis and Kafka may be unreachable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import reduce
@@ -35,6 +36,8 @@ from streams.store.format import require_readable
 from streams.store.retry import TROUBLE
 from streams.transport.topics import Partitioner
 from streams.units import DAY_MS
+
+log = logging.getLogger(__name__)
 
 CHECK_S: Final = 10.0
 """The time between two checks of the number of shards and their format: `repartition` and `upgrade` change them."""
@@ -80,7 +83,14 @@ class BoundedStore:
         self.former: list[int] = []
         """The numbers of partitions before, if there were others."""
         self.healthy = True
-        """Whether the last read succeeded in time."""
+        """Whether Redis responded in time at the last read."""
+        self.mismatch = ""
+        """Why its state is not one that this board can show, as of the last check; empty if it is."""
+
+    @property
+    def trouble(self) -> str:
+        """Why requests for leads are refused; empty if they are not."""
+        return self.mismatch if self.healthy and self.store.healthy else AWAY
 
     async def watch_redis(self) -> None:
         """Check Redis regularly, for ever."""
@@ -107,7 +117,7 @@ class BoundedStore:
         try:
             async with asyncio.timeout(QUERY_S):
                 async with self._turns:
-                    await self._check_partitions()
+                    await self._check_state()
                     yield
             self.healthy = True
         except (TimeoutError, *TROUBLE):
@@ -116,10 +126,8 @@ class BoundedStore:
         finally:
             self._waiting -= 1
 
-    async def _check_partitions(self) -> None:
-        """Check now and then that the number of shards is that of the settings, as leads could not be found otherwise.
-
-        All of them must be in their places, and this release must read their format.
+    async def _check_state(self) -> None:
+        """Check now and then that the state is one that this board can show.
 
         Raises:
             Refusal: it is not.
@@ -127,17 +135,38 @@ class BoundedStore:
         if monotonic_s() - self._checked_s < CHECK_S:
             return
         agreed = await self.store.meta("partitions")
+        refused = await self._find_mismatch(agreed)
+        self.healthy = True
+        self._note_mismatch("" if refused is None else refused.message)
+        if refused is not None:
+            raise refused
+        self.former = former_numbers(await self.store.meta(FORMER))
+        self._checked_s = monotonic_s() if agreed else -CHECK_S
+
+    async def _find_mismatch(self, agreed: str) -> Refusal | None:
+        """Why requests for leads are refused.
+
+        The number of shards must be that of the settings, as leads could not be found otherwise, all of them must be
+        in their places, and this release must read their format.
+        """
         if agreed and int(agreed) != self.partitions:
-            raise Refusal(503, "wrong_partitions", explain_state(self.partitions, int(agreed)))
+            return Refusal(503, "wrong_partitions", explain_state(self.partitions, int(agreed)))
         plan = await self.store.meta(REPARTITION)
         if plan and is_switching(plan):
-            raise Refusal(503, "repartition_unfinished", explain_unfinished(plan))
+            return Refusal(503, "repartition_unfinished", explain_unfinished(plan))
         try:
             require_readable(await self.store.meta(FORMAT_NAME))
         except Mismatch as mismatch:
-            raise Refusal(503, "other_format", f"{mismatch}.") from None
-        self.former = former_numbers(await self.store.meta(FORMER))
-        self._checked_s = monotonic_s() if agreed else -CHECK_S
+            return Refusal(503, "other_format", f"{mismatch}.")
+        return None
+
+    def _note_mismatch(self, found: str) -> None:
+        """Remember it, with a line in the log when it begins, changes or ends."""
+        if found and found != self.mismatch:
+            log.warning("requests for leads get 503: %s", found)
+        elif self.mismatch and not found:
+            log.warning("leads are shown again")
+        self.mismatch = found
 
     async def find_lead(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
         """The lead with an id or e-mail address, and its current id."""

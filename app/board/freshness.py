@@ -8,7 +8,7 @@ from typing import Final
 
 from app.board.bounded_store import BoundedStore
 from app.board.topic_tails import TopicTails
-from app.freshness import Freshness, PlaceName, Progress
+from app.freshness import Freshness, PlaceName, Progress, State
 from app.http.refusals import Refusal
 from streams.clock import now_ms
 
@@ -28,6 +28,8 @@ class FreshnessWatch:
     @property
     def now(self) -> Freshness:
         """The freshness at the last look, or that it is unknown since."""
+        if mismatch := self._store.mismatch:
+            return Freshness(State.UNKNOWN, None, 0, mismatch=mismatch)
         return self.progress.at(now_ms())
 
     @property

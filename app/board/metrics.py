@@ -48,7 +48,7 @@ class Metrics:
             ["topic"], registry=r,
         )  # fmt: skip
         self.following = Gauge("leadglow_board_following", "1 while the topics of Kafka are followed", registry=r)
-        self.ready = Gauge("leadglow_board_ready", "1 while Redis responds, as /ready reports", registry=r)
+        self.ready = Gauge("leadglow_board_ready", "1 while leads can be shown, as /ready reports", registry=r)
         self.scored_until = Gauge(
             "leadglow_board_scored_until_seconds",
             "Until when all events that arrived are scored, in seconds since the epoch; the start of the board while "

@@ -177,7 +177,7 @@ def add_processes(report: Report, probes: Iterable[Probe], must_answer: bool) ->
         name = each.name or each.url
         if each.answers:
             text = "ready" if each.is_ready else f"not ready: {each.reason}"
-            report.problems += [] if each.is_ready else [f"{name} is not ready: {each.reason}."]
+            report.problems += [] if each.is_ready else [f"{name} is not ready: {each.reason.rstrip('.')}."]
         else:
             text = f"no answer: {each.reason}" if must_answer else "not on this machine"
             report.problems += [f"{name} does not answer: {each.reason}."] if must_answer else []

@@ -24,7 +24,8 @@ def board() -> None:
 
     Writes only where somebody with the role editor publishes scorecards, or with the role sales gives a verdict.
     Without an access file (LEADGLOW_BOARD_ACCESS) it must listen on a loopback address. While Redis cannot be reached,
-    requests for leads and /ready get 503. Stop it with Ctrl-C or SIGTERM.
+    or has the state of another number of partitions, requests for leads and /ready get 503. Stop it with Ctrl-C or
+    SIGTERM.
     """
     settings = load_settings()
     _check_settings(settings)

@@ -37,7 +37,7 @@ _BOARD = """
 ## Board
 
 On `http://LEADGLOW_METRICS_HOST:LEADGLOW_BOARD_METRICS_PORT/metrics`, next to `/live` (the process runs) and `/ready`
-(200 while Redis can be reached, else 503). Defined in `app/board/metrics.py`.
+(200 while leads can be shown, else 503 with the reason). Defined in `app/board/metrics.py`.
 """
 _NOTIFIER = """
 ## Notifier

@@ -282,6 +282,25 @@ async def test_a_mismatch_in_the_number_of_shards_is_reported() -> None:
     assert "LEADGLOW_PARTITIONS=8" in answer.json["message"]
 
 
+async def test_a_board_that_can_show_no_leads_says_why_until_it_can(caplog: pytest.LogCaptureFixture) -> None:
+    shards = await people()
+    async with board_on(shards) as board:
+        store = board.service._store
+        await shards.store.meta("partitions", "8")
+        for _ in range(2):
+            await store.check_redis()
+        assert "LEADGLOW_PARTITIONS=8" in store.trouble
+        page = (await board.get("/freshness")).body.decode()
+        assert "LEADGLOW_PARTITIONS=8" in page
+        assert "does not respond" not in page
+
+        await shards.store.replace_meta("partitions", "8", str(PARTITIONS))
+        await store.check_redis()
+        assert store.trouble == ""
+    lines = [line for line in caplog.messages if "leads" in line]
+    assert [line.partition(":")[0] for line in lines] == ["requests for leads get 503", "leads are shown again"]
+
+
 @pytest.mark.parametrize(("step", "status"), [("copy", 200), ("clean", 503), ("rename", 503)])
 async def test_no_part_of_the_leads_is_shown_while_a_repartition_switches(step: str, status: int) -> None:
     shards = await people()
@@ -621,10 +640,10 @@ async def test_readiness_follows_redis_without_any_request(monkeypatch: pytest.M
     monkeypatch.setattr(bounded_store, "QUERY_S", 0.01)
     store = bounded_store.BoundedStore(Hanging(), PARTITIONS)
     await store.check_redis()
-    assert not store.healthy
+    assert store.trouble == bounded_store.AWAY
     store.store = MemoryStore()
     await store.check_redis()
-    assert store.healthy
+    assert store.trouble == ""
 
 
 async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

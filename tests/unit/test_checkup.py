@@ -151,13 +151,15 @@ def test_a_process_that_is_named_must_answer_and_another_one_may_be_elsewhere() 
     probes = [
         Probe("board", "http://b", False, False, "refused"),
         Probe("worker", "http://w", True, False, "warming up"),
+        Probe("notify", "http://n", True, False, "Redis is away."),
     ]
     named, local = Report(), Report()
     add_processes(named, probes, must_answer=True)
     add_processes(local, probes, must_answer=False)
 
-    assert named.problems == ["board does not answer: refused.", "worker is not ready: warming up."]
-    assert local.problems == ["worker is not ready: warming up."]
+    not_ready = ["worker is not ready: warming up.", "notify is not ready: Redis is away."]
+    assert named.problems == ["board does not answer: refused.", *not_ready]
+    assert local.problems == not_ready
 
 
 def test_processes_on_this_machine_are_asked_at_the_ports_of_the_settings() -> None:
