@@ -42,6 +42,13 @@ UNFINISHED = (
     "the upgrade of this system is not finished, and the last release does not know a repartition: its workers could "
     "start in the middle, and could not read what the command notes. Run `leadglow upgrade --finish` first."
 )
+REST = {
+    "copy": "it scores what is left, then copies and compares",
+    "clean": "it removes the old keys, and gives the copies their names",
+    "rename": "it gives the copies their names",
+    "finish": "it notes the new number on the topic of scorecards",
+}
+"""Step of an earlier run -> what is still to do."""
 WAITING = ("streams.store.retry", "streams.transport.producer")
 """Loggers that say why nothing happens: calls to Redis and Kafka are repeated until they succeed."""
 
@@ -212,18 +219,29 @@ def _faults(settings: Settings) -> Iterator[None]:
 
 
 def _lines(found: Preview) -> Iterator[str]:
-    yield f"{found.leads:,} leads and accounts move from {found.old} to {found.new} partitions."
+    move = "have moved" if _has_switched(found) else "move"
+    yield f"{found.leads:,} leads and accounts {move} from {found.old} to {found.new} partitions."
     if found.step:
-        yield f"A run that ended early goes on: {found.step}."
-    if found.topic_partitions == found.new:
-        yield f"The topic has {found.new} partitions already."
-    yield f"Redis needs about {max(found.memory_bytes / 2**20, 1):,.0f} MiB more until the end."
+        yield f"A run that ended early goes on: {REST[found.step]}."
+    if not _has_switched(found):
+        if found.topic_partitions == found.new:
+            yield f"The topic has {found.new} partitions already."
+        yield f"Redis needs about {max(found.memory_bytes / 2**20, 1):,.0f} MiB more until the end."
     if found.workers:
         yield (
             "1 worker runs: stop it first." if found.workers == 1 else f"{found.workers} workers run: stop them first."
         )
-    for warning in found.warnings:
+    for warning in _warnings(found):
         yield f"Note: {warning}."
+
+
+def _has_switched(found: Preview) -> bool:
+    return found.step not in {"", "copy"}
+
+
+def _warnings(found: Preview) -> list[str]:
+    """What to do first; after the switch, alerts and scores have moved already."""
+    return [] if _has_switched(found) else found.warnings
 
 
 def _as_json(found: Preview) -> dict[str, Any]:
@@ -232,10 +250,10 @@ def _as_json(found: Preview) -> dict[str, Any]:
         "to": found.new,
         "topic_partitions": found.topic_partitions,
         "leads": found.leads,
-        "memory_bytes": found.memory_bytes,
+        "memory_bytes": 0 if _has_switched(found) else found.memory_bytes,
         "workers": found.workers,
         "resumes": found.step,
-        "warnings": found.warnings,
+        "warnings": _warnings(found),
     }
 
 
