@@ -75,7 +75,8 @@ def repartition(
     only grow; multiples of the old one are best. Also the way out after partitions were added by other tools.
     Afterwards set LEADGLOW_PARTITIONS everywhere, and start the workers. A rebuild cannot use events from before;
     so make a backup of Redis afterwards. Exit status 1 if copies differ or without confirmation, 75 if something else
-    writes the state, 78 if workers run, the number does not fit or an upgrade is not finished.
+    writes the state, 78 if workers run, the number does not fit or an upgrade is not finished. With --dry-run, workers
+    that run are only a warning.
     """
     settings = load_settings()
     if as_json and not (yes or dry_run or cancel):
@@ -227,10 +228,6 @@ def _lines(found: Preview) -> Iterator[str]:
         if found.topic_partitions == found.new:
             yield f"The topic has {found.new} partitions already."
         yield f"Redis needs about {max(found.memory_bytes / 2**20, 1):,.0f} MiB more until the end."
-    if found.workers:
-        yield (
-            "1 worker runs: stop it first." if found.workers == 1 else f"{found.workers} workers run: stop them first."
-        )
     for warning in _warnings(found):
         yield f"Note: {warning}."
 
@@ -241,7 +238,8 @@ def _has_switched(found: Preview) -> bool:
 
 def _warnings(found: Preview) -> list[str]:
     """What to do first; after the switch, alerts and scores have moved already."""
-    return [] if _has_switched(found) else found.warnings
+    stop = "1 worker runs: stop it first" if found.workers == 1 else f"{found.workers} workers run: stop them first"
+    return [*([stop] if found.workers else []), *([] if _has_switched(found) else found.warnings)]
 
 
 def _as_json(found: Preview) -> dict[str, Any]:

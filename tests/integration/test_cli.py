@@ -429,7 +429,7 @@ def test_a_repartition_says_what_it_would_do_and_refuses_what_does_not_fit(
     plan = json.loads(running.run("repartition", "--to", "12", "--dry-run", "--json").stdout)
 
     assert (plan["from"], plan["to"], plan["topic_partitions"], plan["workers"]) == (4, 12, 4, 1)
-    assert (plan["leads"], plan["resumes"], plan["warnings"]) == (2 * len(PEOPLE), "", [])
+    assert (plan["leads"], plan["resumes"], plan["warnings"]) == (2 * len(PEOPLE), "", ["1 worker runs: stop it first"])
     assert 0 < plan["memory_bytes"] < 1_000_000
     warned = running.run("repartition", "--to", "6", "--dry-run").stdout
     assert "1 worker runs: stop it first." in warned

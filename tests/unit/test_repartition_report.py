@@ -36,3 +36,11 @@ def test_after_the_switch_it_names_what_is_left(step: str, rest: str) -> None:
     ]
     found = _as_json(preview(step))
     assert (found["memory_bytes"], found["warnings"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("workers", "warning"), [(1, "1 worker runs: stop it first"), (3, "3 workers run: stop them first")]
+)
+def test_workers_that_run_are_a_warning(workers: int, warning: str) -> None:
+    assert _as_json(preview(workers=workers))["warnings"] == [warning, MOVES]
+    assert f"Note: {warning}." in list(_lines(preview(workers=workers)))
