@@ -47,6 +47,9 @@ def new(
         ),
     ] = None,
     rate: Annotated[str, typer.Option(metavar="RATE", help="Limit of calls, such as 200/s or 5000/m.")] = "",
+    new_ids: Annotated[
+        str, typer.Option(metavar="N/day", help="How many ids of leads its events may name on a day.")
+    ] = "",
     file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Add the key to this keys file, which is created if missing.")
     ] = None,
@@ -61,6 +64,7 @@ def new(
     fields |= {"server": True, "sha256": sha256(shown.encode()).hexdigest()} if server else {"write_key": shown}
     fields |= {"origins": origin} if origin else {}
     fields |= {"rate": rate} if rate else {}
+    fields |= {"new_ids": new_ids} if new_ids else {}
     line = _KEYS_FILE.make_entry(fields)
     placed = _KEYS_FILE.place_entry(file, name, line)
     kind = "secret (keep it now: it is not shown again)" if server else "write key (public: it may be part of a page)"
@@ -87,6 +91,10 @@ def _summary(file: Path, ring: Keyring) -> str:
 def _line(key: Key) -> str:
     rate = f"{key.rate}" if key.rate is not None else "no limit"
     rate += f", {key.address_rate} from one address" if key.address_rate is not None else ""
+    if key.new_ids is not None:
+        most, of_address = key.new_ids
+        rate += f"; {count_of(most, 'new id')} a day"
+        rate += f", {of_address:,} from one address" if of_address < most else ""
     if not key.public:
         return f"server key  {key.name}: {rate}"
     pages = "any sender" if key.any_origin else count_of(len(key.origins), "origin")

@@ -105,7 +105,7 @@ class Keyring:
         return key
 
     def admit_ids(self, key: Key, remote: str, ids: Sequence[str], now_ms: int) -> int:
-        """How many of the ids in a call are the first of their kind today; REFUSED if the key may name no more."""
+        """How many of the ids in a call are the first of their kind today; negative if the key may name no more."""
         return 0 if key.new_ids is None else self._new_ids.admit(key.name, key.new_ids, remote, ids, now_ms)
 
     def admit_traits(self, key: Key, remote: str, traits: Sequence[str], now_ms: int) -> int:

@@ -30,6 +30,8 @@ known one (Bloom, CACM 1970), so a key gets hardly more ids than its bound."""
 MIN_BYTES: Final = 65_536
 """In a small filter, two ids set the same bits too often."""
 REFUSED: Final = -1
+REFUSED_ADDRESS: Final = -2
+"""The key may name more, but not from this address."""
 _SAME_DAY: Final = (0, 1)
 """How far the day may be ahead of the clock, which may step back over midnight."""
 _HALF: Final = 2**64 - 1
@@ -91,7 +93,7 @@ class NewIds:
         self._days: dict[str, _Day] = {}
 
     def admit(self, name: str, bounds: tuple[int, int], remote: str, ids: Sequence[str], now_ms: int) -> int:
-        """How many of these ids are new today and known from now on; REFUSED if that is too many.
+        """How many of these ids are new today and known from now on; REFUSED or REFUSED_ADDRESS if that is too many.
 
         ``bounds`` are those of the key and of one address that uses it.
         """
@@ -102,15 +104,17 @@ class NewIds:
             return 0
         address = network_of(remote)
         of_address = today.by_address.pop(address, 0) + len(new)
-        within = today.count + len(new) <= most and of_address <= most_of_address
+        of_key = today.count + len(new)
+        within = of_key <= most and of_address <= most_of_address
         today.by_address[address] = of_address if within else of_address - len(new)
         if len(today.by_address) > MAX_ADDRESSES:
             today.by_address.popitem(last=False)
-        if within:
-            today.count += len(new)
-            for each in new:
-                today.add(each)
-        return len(new) if within else REFUSED
+        if not within:
+            return REFUSED if of_key > most else REFUSED_ADDRESS
+        today.count = of_key
+        for each in new:
+            today.add(each)
+        return len(new)
 
     def inherit(self, old: NewIds, names: Collection[str]) -> None:
         """Take over what these keys have named."""

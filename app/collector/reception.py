@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,13 +15,16 @@ from app.collector.inbound import BadCall, Call, Delivery, Inbound
 from app.collector.keyring import Key, Keyring
 from app.collector.machines import MachineDetector, mark_automated
 from app.collector.metrics import Metrics
-from app.collector.new_ids import REFUSED, ids_of, traits_in
+from app.collector.new_ids import REFUSED_ADDRESS, ids_of, traits_in
 from app.collector.vocabulary import CLICKED, HEAD, OPENED
 from streams.clock import monotonic_s, now_ns
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import REASONS
 from streams.tracing import Tracer
+from streams.units import DAY_MS
 from streams.yamlfile.watched import Watched
+
+log = logging.getLogger(__name__)
 
 TOO_MANY_IDS: Final = "too_many_ids"
 _MAIL_ACTIONS: Final = {"pixel": OPENED, "links": CLICKED}
@@ -64,6 +68,8 @@ class Reception:
         self._metrics = metrics
         self._machines = MachineDetector()
         self._counts: dict[str, Callable[[float], None]] = {}
+        self._reported: dict[str, int] = {}
+        """Bound of a key -> the last day on which the log said that it is used up."""
 
     @property
     def keyring(self) -> Keyring:
@@ -130,9 +136,10 @@ class Reception:
         kept, new_ids, new_traits, remote, at_ms = list[Call](), 0, 0, inbound.remote, inbound.received_ms
         for call in calls:
             ids = self.keyring.admit_ids(key, remote, ids_of(call), at_ms)
-            traits = REFUSED if ids == REFUSED else self.keyring.admit_traits(key, remote, traits_in(call), at_ms)
+            traits = ids if ids < 0 else self.keyring.admit_traits(key, remote, traits_in(call), at_ms)
             new_ids += max(ids, 0)  # they are spent although the call may be refused for its traits
-            if traits == REFUSED:
+            if traits < 0:
+                self._report_used_up(key, "new ids" if ids < 0 else "sets of traits", traits, at_ms // DAY_MS)
                 delivery.bad.append(BadCall(json.dumps(call).encode(), TOO_MANY_IDS, REASONS[TOO_MANY_IDS]))
             else:
                 kept.append(call)
@@ -142,6 +149,23 @@ class Reception:
         if new_traits:
             self._metrics.new_traits.labels(key.name).inc(new_traits)
         return kept
+
+    def _report_used_up(self, key: Key, what: str, refused: int, day: int) -> None:
+        """Write a line to the log, once a day for each bound of a key; ``refused`` tells which bound it is."""
+        of_address = refused == REFUSED_ADDRESS
+        bound = f"{key.name} {what} {of_address}"
+        if key.new_ids is None or self._reported.get(bound, -1) >= day:
+            return
+        self._reported[bound] = day
+        log.warning(
+            "the %s of %sthe key `%s` are used up for today (%s): events with others go to %s as %s until midnight UTC",
+            what,
+            "one address that uses " if of_address else "",
+            key.name,
+            f"{key.new_ids[of_address]:,}",
+            self._settings.rejected_topic,
+            TOO_MANY_IDS,
+        )
 
     async def _publish(
         self, route: str, inbound: Inbound, topic: str, delivery: Delivery, key: Key | None, webhook: str = ""

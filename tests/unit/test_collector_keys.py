@@ -401,7 +401,11 @@ def test_the_port_of_an_address_does_not_count(hop: str, address: str) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [("site", "--origin", PAGE, "--rate", "200/s"), ("app", "--origin", "any"), ("backend", "--server")],
+    [
+        ("site", "--origin", PAGE, "--rate", "200/s", "--new-ids", "500000/day"),
+        ("app", "--origin", "any"),
+        ("backend", "--server"),
+    ],
 )
 def test_a_new_key_is_accepted_with_its_printed_line(args: tuple[str, ...]) -> None:
     result = CliRunner().invoke(build(), ["keys", "new", *args])
@@ -419,6 +423,7 @@ def test_a_new_key_is_accepted_with_its_printed_line(args: tuple[str, ...]) -> N
         (("site",), "needs `origins`"),
         (("site", "--origin", "acme.example"), "is not an origin"),
         (("site", "--origin", "any", "--rate", "5"), "is not a rate"),
+        (("site", "--origin", "any", "--new-ids", "5"), "is not a number of ids on a day"),
         (("Site", "--server"), "is not a name"),
         (("backend", "--server", "--origin", "any"), "web pages cannot use"),
     ],
@@ -514,6 +519,7 @@ def test_a_good_file_is_summed_up_without_its_secrets(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "no mistakes" in result.stdout
     assert "write key   site: 2 origins; 20 calls in 1 s, 2 calls in 1 s from one address" in result.stdout
+    assert "2 calls in 1 s from one address; 100,000 new ids a day, 10,000 from one address\n" in result.stdout
     assert not any(secret in result.stdout for secret in ("wk_abc", DIGEST, "MFkw", "0123456789abcdef"))
 
 
