@@ -38,6 +38,8 @@ class TopicSpec:
     is_source: bool = False
     """Whether it belongs to its producers, so that its settings are theirs."""
     replicas: int = 1
+    by_lead: bool = False
+    """Whether a lead's partition depends on their number, for its readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,10 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     return [
         *(TopicSpec(name, count, False, kept, True, copies) for name in settings.sources),
         TopicSpec(settings.lead_events, count, True, kept, replicas=copies),
-        TopicSpec(settings.handoff, count, False, kept, replicas=copies),
+        TopicSpec(settings.handoff, count, False, kept, replicas=copies, by_lead=True),
         TopicSpec(settings.rejected, count, False, kept, replicas=copies),
         TopicSpec(settings.undelivered, count, False, kept, replicas=copies),
-        TopicSpec(settings.lead_scores, count, False, compacted, replicas=copies),
+        TopicSpec(settings.lead_scores, count, False, compacted, replicas=copies, by_lead=True),
         TopicSpec(settings.scorecards_topic, 1, True, compacted, replicas=copies),
     ]
 

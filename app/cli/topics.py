@@ -140,10 +140,16 @@ async def _check(
             raise CommandError(Exit.REFUSED, f"Kafka refused to change {spec.name}: {why}")
         found = [each for each in found if each not in changeable]
     faults += [each.text for each in found]
-    note = "" if state.partitions == spec.partitions or spec.exactly else f" (new: {spec.partitions}; any number works)"
+    note = "" if state.partitions == spec.partitions or spec.exactly else _explain_other_number(spec)
     wrong = f" instead of {spec.partitions}" if spec.exactly and state.partitions != spec.partitions else ""
     text = f"exists, {'but with ' if wrong else ''}{count_of(state.partitions, 'partition')}{wrong}{note}{done}"
     return Outcome(spec.name, text, state.partitions, False, tuple(filter(None, faults)))
+
+
+def _explain_other_number(spec: TopicSpec) -> str:
+    """Why another number of partitions is no fault."""
+    more = "; adding some moves leads to other partitions" if spec.by_lead else ""
+    return f", which works (a new topic would have {spec.partitions}{more})"
 
 
 def _explain_partitions(spec: TopicSpec, actual: int) -> str:

@@ -20,6 +20,7 @@ from aiokafka.errors import GroupAuthorizationFailedError
 from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
+from app.cli import topics
 from app.cli import worker as worker_command
 from app.cli.common import confirm, open_store
 from app.cli.errors import CommandError
@@ -445,6 +446,24 @@ def test_settings_of_a_topic_that_lose_records_or_keep_them_too_long_are_named(
     found = differences(SPEC["lead-events"], TopicState(8, replicas, replicas, RIGHT | changed))
 
     assert [each.text.startswith(told) for each in found] == ([True] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("web-events", ""),
+        ("rejected-events", ""),
+        ("handoff", "; adding some moves leads to other partitions"),
+        ("lead-scores", "; adding some moves leads to other partitions"),
+    ],
+)
+async def test_another_number_of_partitions_of_a_topic_is_explained(name: str, more: str) -> None:
+    admin: Any = None
+    spec = {spec.name: spec for spec in topic_specs(Settings(partitions=6))}[name]
+    for count, note in ((6, ""), (4, f", which works (a new topic would have 6{more})")):
+        state = TopicState(count, 1, 1, spec.configs)
+        outcome = await topics._check(admin, spec, state, update=False, dry_run=False)
+        assert (outcome.line, outcome.faults) == (f"{name}: exists, {count} partitions{note}", ())
 
 
 def test_only_a_compacted_topic_of_events_loses_records_at_once() -> None:
