@@ -20,6 +20,7 @@ from aiokafka.errors import GroupAuthorizationFailedError
 from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
+from app.checkup.probing import probe_all
 from app.cli import topics
 from app.cli import worker as worker_command
 from app.cli.common import confirm, open_store
@@ -561,6 +562,20 @@ class Ended:
     async def wait_for_stopped(self, coroutine: Any) -> bool:
         coroutine.close()
         return True
+
+
+async def test_a_worker_that_has_just_begun_promises_nothing() -> None:
+    process = worker_command._Process(Settings(metrics_port=0))
+    await process._serve_probes()
+    assert process._runner is not None
+    try:
+        (found,) = await probe_all([("worker", f"http://127.0.0.1:{process._runner.addresses[0][1]}")])
+    finally:
+        await process.stop()
+    assert (found.is_ready, found.reason) == (
+        False,
+        "starting: Redis and Kafka are not checked yet, so it may still end",
+    )
 
 
 def test_a_consumer_that_ends_by_itself_ends_the_worker_with_70_and_without_a_permission_with_78() -> None:
