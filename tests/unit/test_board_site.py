@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from inspect import signature
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -26,10 +27,13 @@ from app.board.costs import Cost
 from app.board.identity import identify_viewer
 from app.board.openapi import openapi_document
 from app.board.routing import BASE
+from app.checkup.probing import probe_all
 from app.client import Client
 from app.freshness import Offsets, ShardPosition
 from app.http.refusals import Refusal
 from app.lead_views import lead_view, row_view
+from app.settings import Settings
+from app.wiring import make_board
 from streams.clock import now_ms
 from streams.events.times import parse_ms
 from streams.schemas import RECORDS
@@ -280,6 +284,19 @@ async def test_a_mismatch_in_the_number_of_shards_is_reported() -> None:
         answer = await board.get(f"{BASE}/leads")
     assert (answer.status, answer.json["code"]) == (503, "wrong_partitions")
     assert "LEADGLOW_PARTITIONS=8" in answer.json["message"]
+
+
+async def test_the_probes_of_a_board_with_the_old_number_of_partitions_say_why(tmp_path: Path) -> None:
+    board = make_board(Settings(partitions=4, scorecards=tmp_path / "none.yaml", board_index=tmp_path))
+    board._bounded.store = MemoryStore()
+    await board._bounded.store.meta("partitions", "6")
+    await board._bounded.check_redis()
+    try:
+        (found,) = await probe_all([("board", await board.probe("127.0.0.1", 0))])
+    finally:
+        await board.stop()
+    assert (found.is_ready, board.metrics.registry.get_sample_value("leadglow_board_ready")) == (False, 0)
+    assert found.reason.startswith("LEADGLOW_PARTITIONS is 4, but Redis holds state for 6 partitions: set")
 
 
 async def test_a_board_that_can_show_no_leads_says_why_until_it_can(caplog: pytest.LogCaptureFixture) -> None:
