@@ -57,11 +57,11 @@ class ShardPlace:
 
     @property
     def state(self) -> LogState:
-        """Whether it can continue: as workers decide it, who begin anew at 0, after a rebuild or in a new system."""
+        """Whether it can continue: as workers decide it, who begin a shard without state at the first record."""
         checkpoint = self.position.checkpoint
         if max(checkpoint, self.begin) > self.end:
             return LogState.BEYOND
-        if checkpoint < self.begin and (checkpoint or self.was_scored):
+        if checkpoint < self.begin and (self.control.version or self.was_scored):
             return LogState.GAP
         return LogState.EMPTY if self.was_scored else LogState.CONTINUES
 

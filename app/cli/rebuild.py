@@ -79,7 +79,7 @@ def rebuild(
     if not yes:
         confirm("Rebuild?", "nothing was changed.")
     with noted(settings, "rebuild", namespace=settings.namespace):
-        run(_rebuild(settings, begin, log.end, backfill), "removing the leads")
+        run(_rebuild(settings, begin, backfill), "removing the leads")
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
 
@@ -162,17 +162,19 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
     return {partition: at for partition, at in divided.items() if at > first.get(partition, 0)}
 
 
-async def _rebuild(settings: Settings, begin: Mapping[int, int], ends: Mapping[int, int], backfill: bool) -> None:
+async def _rebuild(settings: Settings, begin: Mapping[int, int], backfill: bool) -> None:
+    """Empty every shard; ``begin`` has the offset to score from where that is not the first that Kafka has."""
     await _require_no_repartition(settings)
+    log = await read_ends(settings)
     async with open_store(settings, None) as store:
         if backfill:
             await require_topic(settings)
         if backfill or await has_topic(settings):
-            await _note_start(settings, store, ends, backfill)
+            await _note_start(settings, store, log.end, backfill)
         await begin_format(store)
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
-            await empty_shard(store, partition, begin.get(partition, 0))
+            await empty_shard(store, partition, max(log.first[partition], begin.get(partition, 0)))
 
 
 async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int], backfill: bool) -> None:
@@ -193,8 +195,9 @@ async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int],
                 await writer.backfill(latest.place)
 
 
-async def empty_shard(store: Store, partition: int, begin: int = 0) -> None:
-    """Remove a shard's state and set its checkpoint to the first event that may be scored.
+async def empty_shard(store: Store, partition: int, begin: int) -> None:
+    """Remove a shard's state and set its checkpoint to the first event that is scored: if Kafka removes
+    that before, workers see the gap.
 
     A worker that owns the shard notices the change at its next step, and starts over.
 

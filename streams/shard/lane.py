@@ -65,7 +65,7 @@ class ShardLane:
         self._task: asyncio.Task[None] | None = None
         self._relaying: asyncio.Task[None] | None = None
         self._expected_offset: int | None = None
-        self._highwater = 0
+        self._first_offset = self._highwater = 0
         self._scoring = False
         """Whether a batch is being scored."""
         self._position: int | None = None
@@ -87,11 +87,12 @@ class ShardLane:
         """
         self.relay.clear()
         self._real_ends = self._real_ends or end_offset is not None
+        self._first_offset = first_offset
         await self.shard.open(first_offset)
         partition, checkpoint = self.shard.partition, self.shard.position.checkpoint
         if end_offset is not None and checkpoint > end_offset:
             raise Mismatch(TOPIC_TRUNCATED.format(partition=partition, checkpoint=checkpoint, end=end_offset))
-        if 0 < checkpoint < first_offset:
+        if checkpoint < first_offset and not self.shard.fresh:
             raise Mismatch(RECORDS_DELETED.format(partition=partition, checkpoint=checkpoint, first=first_offset))
         self.shard.position.checkpoint = checkpoint = max(checkpoint, first_offset)
         self.queue.clear()
@@ -99,8 +100,9 @@ class ShardLane:
         self._highwater = max(self._highwater, end_offset or 0)
         self._position = None
         self._scoring = False
-        self._expected_offset = checkpoint - 1 if checkpoint > first_offset else None
-        return checkpoint - 1 if checkpoint > first_offset else checkpoint
+        is_known = checkpoint > first_offset and self.shard.position.fingerprint
+        self._expected_offset = checkpoint - 1 if is_known else None
+        return checkpoint - 1 if is_known else checkpoint
 
     def start(self) -> None:
         """Start the tasks of the lane."""
@@ -239,10 +241,10 @@ class ShardLane:
         if self._conflicts >= CONFLICTS:
             raise OwnershipLost(conflict) from conflict
         self._sweep.restart()
-        position = await self.open(0, None)
+        position = await self.open(self._first_offset, None)
         if self.shard.fresh and not self.shard.env.rebuild_when_lost:
             await asyncio.sleep(REBUILD_S)  # `leadglow rebuild` empties a shard, then marks it
-            position = await self.open(0, None)
+            position = await self.open(self._first_offset, None)
             if self.shard.fresh:
                 raise Mismatch(STATE_LOST.format(partition=self.shard.partition))
         await self._seek(position)
@@ -254,7 +256,7 @@ class ShardLane:
         self._metrics.accelerator_differences.inc()
         self.shard.use_reference()
         self._sweep.restart()
-        await self._seek(await self.open(0, None))
+        await self._seek(await self.open(self._first_offset, None))
 
     async def _seek(self, position: int) -> None:
         await self._reseek(position)

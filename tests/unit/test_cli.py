@@ -599,7 +599,7 @@ async def test_a_rebuilt_shard_is_empty_and_no_worker_takes_it_for_its_own(befor
     for version in range(before):
         await store.commit(0, step(version))
 
-    await empty_shard(store, 0)
+    await empty_shard(store, 0, 0)
 
     control = await store.control(0)
     assert control.fields["ckpt"] == b"0"
@@ -608,7 +608,7 @@ async def test_a_rebuilt_shard_is_empty_and_no_worker_takes_it_for_its_own(befor
     assert await store.commit(0, step(before)) is Verdict.CONFLICT
 
 
-async def test_a_rebuild_may_begin_after_a_repartition() -> None:
+async def test_a_rebuild_notes_where_it_begins() -> None:
     store = MemoryStore()
     await empty_shard(store, 0, 77)
     assert (await store.control(0)).fields["ckpt"] == b"77"
@@ -617,14 +617,14 @@ async def test_a_rebuild_may_begin_after_a_repartition() -> None:
 async def test_a_worker_that_writes_in_between_is_overcome(monkeypatch: pytest.MonkeyPatch) -> None:
     store = busy_store(times=2)
 
-    await empty_shard(store, 0)
+    await empty_shard(store, 0, 0)
 
     assert (await store.control(0)).fields["ckpt"] == b"0"
 
 
 async def test_a_worker_that_writes_every_time_gets_a_warning() -> None:
     with pytest.raises(CommandError) as caught:
-        await empty_shard(busy_store(times=1000), 0)
+        await empty_shard(busy_store(times=1000), 0, 0)
 
     assert caught.value.status == 75
 

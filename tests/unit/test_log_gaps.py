@@ -47,8 +47,10 @@ def lost(first: int, end: int) -> ShardPlace:
         (shard(4, 6, 9), LogState.GAP, 2, 3),
         (shard(4, 9, 9), LogState.GAP, 5, 0),
         (shard(10, 6, 9), LogState.BEYOND, 0, 0),
-        (shard(0, 6, 9), LogState.CONTINUES, 0, 3),  # emptied by a rebuild
-        (shard(0, 6, 6), LogState.CONTINUES, 0, 0),
+        (shard(0, 0, 9), LogState.CONTINUES, 0, 9),
+        (shard(0, 6, 9), LogState.GAP, 6, 3),  # as of a partition that was added: nothing was scored yet
+        (shard(0, 6, 6), LogState.GAP, 6, 0),
+        (shard(6, 6, 9), LogState.CONTINUES, 0, 3),  # emptied by a rebuild
         (lost(0, 9), LogState.EMPTY, 0, 9),
         (lost(6, 9), LogState.GAP, 6, 3),
         (lost(6, 6), LogState.GAP, 6, 0),

@@ -1,4 +1,4 @@
-"""When a lane gives up."""
+"""When a lane gives up, and where it begins."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ from typing import Any
 
 import pytest
 
+from app.cli.rebuild import empty_shard
+from streams.environment import Environment
+from streams.metrics import Metrics
+from streams.mismatch import Mismatch
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model
 from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost, ShardLane
 from streams.shard.position import Position
+from streams.shard.shard import Shard
 from streams.shard.turns import TIMER_S
+from streams.store.base import Commit
+from streams.store.memory import MemoryStore
+from streams.transport.topics import Partitioner, Topics
+from tests.support.implementations import in_use
 
 NOW_MS = 1_000_000
 
@@ -103,3 +114,72 @@ async def test_more_leads_than_one_step_advances_do_not_wait(lane: Lane, schedul
     for _ in range(4):
         await lane._advance_due(NOW_MS)
     assert (schedule.waiting, schedule.readings) == (0, 3)
+
+
+# Where it begins ----------------------------------------------------------------------------------------------
+
+
+class Opened:
+    """A lane on a store, and the offsets that it was told to read from."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        env = Environment(store, Topics(), Partitioner(1), Metrics(), "worker", implementation=in_use())
+        shard = Shard(0, Rules(Model((), ())), env)
+        self.sought: list[int] = []
+        channel: Any = SimpleNamespace(metrics=env.metrics)
+        clock: Any = None
+        self.lane = ShardLane(shard, channel, clock, self._seek)
+
+    async def _seek(self, offset: int) -> None:
+        self.sought.append(offset)
+
+
+async def stored(checkpoint: int) -> MemoryStore:
+    """A store with a shard that has scored up to this offset."""
+    store, position = MemoryStore(), Position(checkpoint, fingerprint=b"print" * bool(checkpoint))
+    await store.commit(0, Commit(0, "", f"s{checkpoint}", position.to_fields()))
+    return store
+
+
+@pytest.mark.usefixtures("implementation")
+@pytest.mark.parametrize("checkpoint", [0, 7])
+async def test_records_that_are_gone_are_a_gap_for_every_shard_with_state(checkpoint: int) -> None:
+    with pytest.raises(Mismatch, match="begins at 40"):
+        await Opened(await stored(checkpoint)).lane.open(40, 90)
+
+
+@pytest.mark.usefixtures("implementation")
+async def test_a_shard_without_state_begins_at_the_first_record() -> None:
+    assert await Opened(MemoryStore()).lane.open(40, 90) == 40
+
+
+@pytest.mark.usefixtures("implementation")
+async def test_a_rebuilt_shard_begins_where_the_rebuild_began() -> None:
+    store = MemoryStore()
+    await empty_shard(store, 0, 40)
+
+    assert await Opened(store).lane.open(40, 90) == 40
+    with pytest.raises(Mismatch, match="begins at 60"):
+        await Opened(store).lane.open(60, 90)
+
+
+@pytest.mark.usefixtures("implementation")
+async def test_a_running_worker_goes_to_the_first_record_of_a_rebuild() -> None:
+    store = await stored(90)
+    worker = Opened(store)
+    await worker.lane.open(0, 90)
+    await empty_shard(store, 0, 40)
+
+    await worker.lane._reopen(Conflict(0))
+
+    assert (worker.sought, worker.lane._expected_offset) == ([40], None)  # the record before it is gone
+
+
+@pytest.mark.usefixtures("implementation")
+async def test_a_running_worker_refuses_a_state_that_goes_back_before_its_log() -> None:
+    worker = Opened(await stored(90))
+    await worker.lane.open(40, 90)
+    worker.lane.shard.env.store = await stored(0)
+
+    with pytest.raises(Mismatch, match="begins at 40"):
+        await worker.lane._reopen(Conflict(0))
