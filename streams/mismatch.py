@@ -9,36 +9,45 @@ class Mismatch(Exception):
     """The state does not match the log; to continue would corrupt scores."""
 
 
+REBUILD: Final = "run `leadglow rebuild`, which scores what Kafka still has and nothing else"
+REBUILD_AFTER: Final = (
+    "run `leadglow rebuild --after-repartition`, which scores only what came after the last repartition"
+)
+
+
+def name_rebuild(text: str, has_older: bool) -> str:
+    """A message with the rebuild that is possible; ``has_older``: Kafka has records from before a repartition."""
+    return text.replace(REBUILD, REBUILD_AFTER) if has_older else text
+
+
 STATE_LOST: Final = (
     "Redis has no state for partition {partition}, but according to Kafka its events were scored: Redis was emptied or "
-    "is the wrong server. Set LEADGLOW_REDIS to the right server; or run `leadglow rebuild` to score everything that "
-    "Kafka still has"
+    "is the wrong server. Set LEADGLOW_REDIS to the right server; or " + REBUILD
 )
 TOPIC_TRUNCATED: Final = (
     "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic "
-    "was recreated or truncated. If this was intended, run `leadglow rebuild`; if not, set LEADGLOW_KAFKA to the right "
-    "cluster"
+    "was recreated or truncated. If it is the wrong one, set LEADGLOW_KAFKA to the right cluster; if this was "
+    "intended, " + REBUILD
 )
 RECORDS_DELETED: Final = (
     "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: the "
-    "records in between were deleted before they were scored (by retention, or this is another topic). There are two "
-    "ways to continue without them: `leadglow restore --accept-gap` keeps all leads as they are, `leadglow rebuild` "
-    "scores what Kafka still has and nothing else, unless that has records from before a repartition. If the topic is "
-    "the wrong one, set LEADGLOW_KAFKA to the right cluster"
+    "records in between were deleted before they were scored (by retention, or this is another topic). `leadglow "
+    "restore` shows every partition with such a gap. If the topic is the wrong one, set LEADGLOW_KAFKA to the right "
+    "cluster; else accept the gaps by `leadglow restore --accept-gap`, which keeps all leads; or " + REBUILD
 )
 RECORD_CHANGED: Final = (
     "the record at {offset} in partition {partition} of the lead events is not the one that was scored: the topic "
-    "was recreated or truncated. If this was intended, run `leadglow rebuild`; if not, set LEADGLOW_KAFKA to the right "
-    "cluster"
+    "was recreated or truncated. If it is the wrong one, set LEADGLOW_KAFKA to the right cluster; if this was "
+    "intended, " + REBUILD
 )
 DIVIDED: Final = (
     "partition {partition} of the lead events has records before {offset}, when leads were divided among more "
-    "partitions: leads of other shards would be scored from them. Restore a backup of Redis from after that; or run "
-    "`leadglow rebuild --after-repartition` to score what came after it"
+    "partitions: leads of other shards would be scored from them. Set LEADGLOW_NAMESPACE to the right one; or restore "
+    "a backup of Redis from after that; or " + REBUILD_AFTER
 )
 LEAD_DAMAGED: Final = (
     "partition {partition}: {reason} (lead {lead_id!r}). Redis, or a program that writes to it, has damaged its data: "
-    "restore a backup of Redis; or run `leadglow rebuild` to score everything that Kafka still has"
+    "restore a backup of Redis; or " + REBUILD
 )
 SOURCE_RECREATED: Final = (
     "{topic} was deleted and created again. Its new events would be mistaken for earlier ones: write to a topic with a "

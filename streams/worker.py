@@ -26,7 +26,7 @@ from streams.exits import Exit, end_process
 from streams.implementation import Choice, choose
 from streams.live_effect import count_alerts
 from streams.metrics import Metrics
-from streams.mismatch import Mismatch
+from streams.mismatch import Mismatch, name_rebuild
 from streams.partition_numbers import REPARTITION, Numbers, explain_partitions, explain_unfinished
 from streams.publishing.keeper import FORMER_AGREEMENT, Brake, ScorecardsKeeper
 from streams.publishing.scorecards import Scorecards
@@ -118,6 +118,8 @@ class Worker:
         self.app: WorkerApp | None = None
         self.engine: Engine | None = None
         self._scorecards: ScorecardsTopic | None = None
+        self._has_older = False
+        """Whether Kafka has records from before a repartition."""
 
     @property
     def ready(self) -> bool:
@@ -147,6 +149,7 @@ class Worker:
         self._scorecards = topic = ScorecardsTopic(config.topics.scorecards, config.lateness_ms, self._new_consumer)
         keeper = self._new_keeper(topic)
         await self._start_keeper(keeper)
+        self._has_older = await topic.has_older(config.topics.lead_events)
         env = Environment(
             config.store,
             config.topics,
@@ -172,7 +175,7 @@ class Worker:
             await self._producer.count_partitions(config.topics.lead_scores),
             config.reached,
         )
-        self.engine = Engine(env, channel, self._fail, real_ends=config.idempotent)
+        self.engine = Engine(env, channel, self._explain, real_ends=config.idempotent)
         self.app = self._new_app(self.engine)
         clock, server = env.clock.follow(config.store.time_ms), watch_server(config.store.verify)
         self._tasks = [asyncio.create_task(each) for each in (self.engine.watch(), keeper.follow(), clock, server)]
@@ -192,6 +195,9 @@ class Worker:
             await self._scorecards.stop()
         await self._producer.stop()
         await self.config.store.close()
+
+    def _explain(self, status: int, message: str) -> None:
+        self._fail(status, name_rebuild(message, self._has_older))
 
     # Building the parts ---------------------------------------------------------------------------------------
 

@@ -33,6 +33,10 @@ T = TypeVar("T")
 PIPE_WIDTH = 160
 REDIS_S = 10.0
 """How long a command waits for a response of Redis; a worker waits for ever."""
+DAMAGED = (
+    "{error}. Restore a backup of Redis, or run `leadglow rebuild`, while Kafka has records from before a repartition "
+    "with --after-repartition."
+)
 
 
 def _require_utf8(value: str) -> str:
@@ -130,7 +134,7 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
     except (TimeoutError, RedisError, OSError) as error:
         raise redis_fault(settings, error) from None
     except DamagedBlob as error:
-        raise CommandError(Exit.REFUSED, f"{error}. Restore a backup of Redis, or run `leadglow rebuild`.") from None
+        raise CommandError(Exit.REFUSED, DAMAGED.format(error=error)) from None
     finally:
         with suppress(RedisError, OSError, TimeoutError):
             await asyncio.wait_for(store.close(), 1.0)

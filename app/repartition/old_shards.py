@@ -29,6 +29,7 @@ from streams.implementation import Implementation
 from streams.intake.adapt import Intake
 from streams.intake.lane import IntakeLane
 from streams.metrics import Metrics
+from streams.mismatch import Mismatch, name_rebuild
 from streams.publishing.topic import ScorecardsTopic
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model
@@ -225,6 +226,9 @@ async def open_old_shards(
         shards = OldShards(env, channel, *consumers)
         try:
             yield shards
+        except Mismatch as mismatch:
+            text = name_rebuild(str(mismatch), await topic.has_older(settings.lead_events))
+            raise Mismatch(text) from None
         finally:
             await shards.stop()
     finally:

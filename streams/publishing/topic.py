@@ -88,6 +88,16 @@ class ScorecardsTopic:
             raise Mismatch(DIVIDED.format(partition=partition, offset=divided))
         return self.catalog.in_force_at(partition, offset)
 
+    async def has_older(self, lead_events: str) -> bool:
+        """Whether Kafka still has records from before a repartition, which no rebuild can use.
+
+        Raises:
+            KafkaError: Kafka cannot be reached.
+        """
+        places = {TopicPartition(lead_events, p): at for p, at in self.catalog.divided.items()}
+        first = await self._consumer.beginning_offsets(list(places)) if places else {}
+        return any(first[place] < at for place, at in places.items())
+
     def undone_by(self, place: int) -> frozenset[int]:
         """The places of the publications that this one takes back."""
         return self.catalog.undone_by(place)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
+from aiokafka.structs import TopicPartition
 
 from app.cli.publish import list_row
 from streams.events.outgoing import Outgoing
 from streams.metrics import Metrics
-from streams.mismatch import Mismatch
+from streams.mismatch import (
+    LEAD_DAMAGED,
+    REBUILD,
+    REBUILD_AFTER,
+    RECORD_CHANGED,
+    RECORDS_DELETED,
+    STATE_LOST,
+    TOPIC_TRUNCATED,
+    Mismatch,
+    name_rebuild,
+)
 from streams.publishing import keeper as keeping
 from streams.publishing.catalog import Catalog, Published
 from streams.publishing.keeper import Brake, ScorecardsKeeper
@@ -240,6 +252,25 @@ async def test_a_partition_that_was_added_begins_with_the_scorecards_in_force_th
     assert [await topic.place_at(partition, 1) for partition in range(PARTITIONS)] == [1] * PARTITIONS
     with pytest.raises(Mismatch, match="leadglow rebuild --after-repartition"):
         await topic.place_at(0, 0)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_messages_name_the_rebuild_that_is_possible(
+    log: Log, tmp_path: Path, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    await worker.writer.note_repartition(2, {0: 1})
+    (place,) = places = [TopicPartition("lead-events", 0)]
+    monkeypatch.setattr(worker.topic, "_consumer", AsyncMock(**{"beginning_offsets.return_value": {place: first}}))
+
+    has_older = await worker.topic.has_older("lead-events")
+
+    assert has_older == (first == 0)
+    assert worker.topic._consumer.beginning_offsets.await_args.args == (places,)
+    for each in (STATE_LOST, TOPIC_TRUNCATED, RECORDS_DELETED, RECORD_CHANGED, LEAD_DAMAGED):
+        text = name_rebuild(each, has_older)
+        assert (REBUILD in text, REBUILD_AFTER in text) == (not has_older, has_older)
 
 
 async def test_nobody_publishes_for_a_former_number_of_partitions(log: Log, tmp_path: Path) -> None:
