@@ -61,7 +61,8 @@ class ShardPlace:
         checkpoint = self.position.checkpoint
         if max(checkpoint, self.begin) > self.end:
             return LogState.BEYOND
-        if checkpoint < self.begin and (self.control.version or self.was_scored):
+        is_begun = self.control.version or self.was_scored or self.divided > self.first
+        if checkpoint < self.begin and is_begun:
             return LogState.GAP
         return LogState.EMPTY if self.was_scored else LogState.CONTINUES
 

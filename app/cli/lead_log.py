@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from app.cli.common import open_store
+from app.cli.published import read_divided
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import kafka_fault
-from app.log_gaps import ShardPlace
+from app.log_gaps import LogState, ShardPlace
 from app.settings import Settings
 from app.wiring import make_consumer, make_group_consumer
 from streams.transport.stopping import stop_consumer
@@ -59,10 +61,14 @@ async def read_places(settings: Settings) -> list[ShardPlace]:
     log = await read_ends(settings)
     fresh = [p for p, control in enumerate(controls) if not control.version and log.end[p]]
     lost = await _read_scored(settings, fresh) if fresh and not settings.rebuild_when_lost else set[int]()
-    return [
+    places = [
         ShardPlace(p, control, log.first[p], log.end[p], log.first_ms.get(p), was_scored=p in lost)
         for p, control in enumerate(controls)
     ]
+    if all(each.control.version and each.state is LogState.CONTINUES for each in places):
+        return places
+    divided = await read_divided(settings)
+    return [replace(each, divided=divided.get(each.partition, 0)) for each in places]
 
 
 async def _read_scored(settings: Settings, partitions: Iterable[int]) -> set[int]:

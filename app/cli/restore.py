@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -15,17 +14,20 @@ from app.cli.audit import noted, require_audit_log
 from app.cli.common import confirm, console, open_store, require_yes, run
 from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
-from app.cli.published import has_topic, open_scorecards, read_divided
+from app.cli.published import has_topic, open_scorecards
 from app.log_gaps import LogState, ShardPlace, fields_after_gap, name_shards
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
+from streams.mismatch import REBUILD, name_rebuild
 from streams.publishing.catalog import Catalog
 from streams.store.base import Commit, Store, Verdict
 
-REBUILD = "run `leadglow rebuild`, which scores what Kafka still has and nothing else"
-REBUILD_AFTER = "run `leadglow rebuild --after-repartition`, which scores only what came after the last repartition"
 NO_STATE = "Redis has no state: {rebuild}."
+NOT_SCORED = (
+    "Redis has no state in the namespace {namespace!r}: is LEADGLOW_NAMESPACE right? A new system has nothing to "
+    "restore: {start}."
+)
 OTHER_LOG = "the log of {shards} ends before the state: set LEADGLOW_KAFKA to the right cluster, or {rebuild}."
 CONTINUES = "All partitions continue from where the state is: start the workers."
 LOST = (
@@ -51,21 +53,20 @@ def restore(
 
     Compares the state in Redis with what Kafka still has of lead-events, and changes nothing. A snapshot of Redis
     catches up from the log by itself, unless it is older than the log: then events between both are missing, and
-    workers refuse it. Exit status 1 if events are missing. With --accept-gap, workers continue at the first event that
-    Kafka still has: leads keep their state, what happened in the gap never counts, and its alerts are not sent.
+    workers refuse it. Exit status 1 if events are missing, 78 if Redis has no state in this namespace. With
+    --accept-gap, workers continue at the first event that Kafka still has: leads keep their state, what happened in
+    the gap never counts, and its alerts are not sent.
     """
     require_yes(as_json and accept_gap, yes)
     settings = load_settings()
     places = run(read_places(settings), "comparing Redis and Kafka")
-    divided = {} if all(each.state is LogState.CONTINUES for each in places) else run(read_divided(settings))
-    places = [replace(place, divided=divided.get(place.partition, 0)) for place in places]
     gaps = [place for place in places if place.state in {LogState.GAP, LogState.EMPTY}]
     if as_json:
         typer.echo(json.dumps({"partitions": [place.to_json() for place in places]}))
     else:
         _print(places)
     rebuild = choose_rebuild(places)
-    _refuse(places, rebuild)
+    _refuse(settings, places, rebuild)
     if not gaps:
         if not as_json:
             typer.echo(CONTINUES)
@@ -84,20 +85,31 @@ def restore(
 
 def choose_rebuild(places: Iterable[ShardPlace]) -> str:
     """The rebuild that is possible: not one of records from before a repartition."""
-    return REBUILD_AFTER if any(each.divided > each.first for each in places) else REBUILD
+    return name_rebuild(REBUILD, _have_older(places))
 
 
-def _refuse(places: Sequence[ShardPlace], rebuild: str) -> None:
+def _have_older(places: Iterable[ShardPlace]) -> bool:
+    return any(each.divided > each.first for each in places)
+
+
+def _refuse(settings: Settings, places: Sequence[ShardPlace], rebuild: str) -> None:
     """Refuse shards that cannot be helped by accepting a gap; ``rebuild`` is the other way.
 
     Raises:
         CommandError: there is one.
     """
-    is_lost = any(place.state is not LogState.CONTINUES for place in places)
+    is_lost = any(place.state is not LogState.CONTINUES for place in places) or not settings.rebuild_when_lost
     if is_lost and not any(place.control.version for place in places):
-        raise CommandError(Exit.REFUSED, NO_STATE.format(rebuild=rebuild))
+        raise CommandError(Exit.REFUSED, _explain_nothing(settings, places, rebuild))
     if beyond := [place for place in places if place.state is LogState.BEYOND]:
         raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=name_shards(beyond), rebuild=rebuild))
+
+
+def _explain_nothing(settings: Settings, places: Sequence[ShardPlace], rebuild: str) -> str:
+    if any(place.was_scored for place in places):
+        return NO_STATE.format(rebuild=rebuild)
+    start = rebuild if _have_older(places) else "start the workers"
+    return NOT_SCORED.format(namespace=settings.namespace, start=start)
 
 
 def _print(places: Iterable[ShardPlace]) -> None:

@@ -416,7 +416,8 @@ def test_state_for_another_number_of_partitions_is_not_misread(running: System) 
 @pytest.mark.usefixtures("_apache_kafka")
 def test_restore_agrees_with_workers_about_shards_without_state(running: System) -> None:
     assert running.run("restore").exit_code == 0
-    assert running.run("restore", namespace=f"{running.settings.namespace}-new").exit_code == 0
+    new = running.run("restore", namespace=f"{running.settings.namespace}-new")
+    assert (new.exit_code, "is LEADGLOW_NAMESPACE right?" in new.stderr) == (78, True)
     lost = running.settings.redis.removesuffix("/0") + "/1"
     wait_for(lambda: "Redis has no state" in running.run("restore", redis=lost).stderr, "committed", 20)
     assert running.run("restore", redis=lost, rebuild_when_lost="true").exit_code == 0

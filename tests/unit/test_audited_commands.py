@@ -113,7 +113,7 @@ def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             "_read_preview": SimpleNamespace(step="", workers=0, leads=7),
             "_choose_old": (4, None),
         },
-        restore: {"read_places": GAPS, "read_divided": {}},
+        restore: {"read_places": GAPS},
         upgrade: {"_read_formats": (Agreed(4, "", ""), [])},
     }
     for module, functions in answers.items():

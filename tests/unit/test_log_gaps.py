@@ -101,22 +101,38 @@ async def test_a_worker_that_goes_on_meanwhile_is_not_beyond_its_log(monkeypatch
         scored += 5  # what arrives after this moment is scored at once
         return lead_log.LogEnds({0: 0}, {0: 4}, {})
 
+    monkeypatch.setattr(lead_log, "read_divided", AsyncMock(return_value={0: 3}))
     store.control = control
     monkeypatch.setattr(lead_log, "open_store", lambda settings: nullcontext(store))
     monkeypatch.setattr(lead_log, "read_ends", read_ends)
     (place,) = await lead_log.read_places(Settings(partitions=1))
-    assert place.state is LogState.CONTINUES
+    assert (place.state, place.divided) == (LogState.CONTINUES, 0)
+
+
+async def test_a_namespace_without_state_cannot_begin_with_records_from_before_a_repartition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = AsyncMock(control=AsyncMock(return_value=Control()))
+    monkeypatch.setattr(lead_log, "open_store", lambda settings: nullcontext(store))
+    monkeypatch.setattr(lead_log, "read_ends", AsyncMock(return_value=lead_log.LogEnds({0: 2, 1: 0}, {0: 9, 1: 4}, {})))
+    monkeypatch.setattr(lead_log, "read_divided", AsyncMock(return_value={0: 7}))
+
+    old, added = await lead_log.read_places(Settings(partitions=2, rebuild_when_lost=True))
+
+    assert (old.state, old.missing, added.state) == (LogState.GAP, 7, LogState.CONTINUES)
+    assert [each.level for each in check_log([old, added])] == [Level.FAULT]
 
 
 @pytest.mark.parametrize(
     ("place", "status", "words"),
     [
         (shard(4, 0, 9), 0, ""),
-        (shard(0, 0, 0, version=0), 0, ""),
+        (shard(0, 0, 0, version=0), 78, "is LEADGLOW_NAMESPACE right?"),
         (shard(4, 6, 9), 1, "`leadglow restore --accept-gap`"),
         (shard(9, 0, 4), 78, "set LEADGLOW_KAFKA"),
         (lost(6, 9), 78, "Redis has no state"),
-        (shard(0, 6, 9, version=0), 0, ""),
+        (shard(0, 6, 9, version=0), 78, "nothing to restore: start the workers."),
+        (replace(shard(0, 0, 9, version=0), divided=7), 78, "nothing to restore: run `leadglow rebuild --after-rep"),
     ],
 )
 def test_the_command_names_the_ways_out(
@@ -125,11 +141,7 @@ def test_the_command_names_the_ways_out(
     async def read(settings: Settings) -> list[ShardPlace]:
         return [place]
 
-    async def read_divided(settings: Settings) -> dict[int, int]:
-        return {}
-
     monkeypatch.setattr(restore, "read_places", read)
-    monkeypatch.setattr(restore, "read_divided", read_divided)
     result = CliRunner().invoke(build(["restore"]), ["restore"])
     assert result.exit_code == status
     assert words in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -11,6 +12,7 @@ from app.cli import restore
 from app.cli.root import build
 from app.log_gaps import ShardPlace
 from app.settings import Settings
+from streams.mismatch import REBUILD, REBUILD_AFTER
 from streams.store.base import Control
 
 GAP = ShardPlace(0, Control(3, "step", {"ckpt": b"5"}), 9, 20)
@@ -23,13 +25,9 @@ def restored(
     monkeypatch: pytest.MonkeyPatch, places: list[ShardPlace], *options: str, divided: dict[int, int] | None = None
 ) -> Result:
     async def read_places(settings: Settings) -> list[ShardPlace]:
-        return places
-
-    async def read_divided(settings: Settings) -> dict[int, int]:
-        return divided or {}
+        return [replace(each, divided=(divided or {}).get(each.partition, 0)) for each in places]
 
     monkeypatch.setattr(restore, "read_places", read_places)
-    monkeypatch.setattr(restore, "read_divided", read_divided)
     return CliRunner().invoke(build(), ["restore", *options])
 
 
@@ -53,9 +51,9 @@ def test_it_offers_only_a_rebuild_that_is_possible(
     gone = restored(monkeypatch, places, divided={each.partition: each.first for each in places})
 
     assert [usual.exit_code, after.exit_code, gone.exit_code] == [status] * 3
-    assert restore.REBUILD in usual.stderr
-    assert restore.REBUILD_AFTER in after.stderr
-    assert restore.REBUILD in gone.stderr
+    assert REBUILD in usual.stderr
+    assert REBUILD_AFTER in after.stderr
+    assert REBUILD in gone.stderr
 
 
 @pytest.mark.parametrize("command", [("restore", "--accept-gap"), ("upgrade", "--finish")], ids=" ".join)
