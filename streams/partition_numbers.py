@@ -22,6 +22,8 @@ class Numbers(NamedTuple):
     topic: int
     state: int | None
     """What Redis has state for; None if there is none."""
+    noted: int | None = None
+    """What leads were divided among last, by the note in Kafka; None if they never were, or it is not known."""
 
 
 def former_numbers(text: str) -> list[int]:
@@ -43,9 +45,25 @@ def explain_unfinished(plan: str) -> str:
     return f"{again} Or undo it by `leadglow repartition --cancel` while the topic has {found['old']} partitions."
 
 
-def explain_topic(topic: str, setting: int, actual: int) -> str:
+def is_older(state: int | None, noted: int | None) -> bool:
+    """Whether Redis has a state from before a repartition that Kafka notes, as after a snapshot was put back."""
+    return state is not None and noted is not None and state < noted
+
+
+def explain_older(state: int, noted: int) -> str:
+    """Redis has a state from before a repartition that has ended; what to do."""
+    return (
+        f"Redis holds state for {count_of(state, 'partition')}, from before the repartition to {noted}. It cannot be "
+        "repeated, as events that came after it would be lost: restore a backup of Redis from after it; or set "
+        f"LEADGLOW_PARTITIONS={noted} and run `leadglow rebuild --after-repartition`, which loses what came before it."
+    )
+
+
+def explain_topic(topic: str, setting: int, actual: int, noted: int | None = None) -> str:
     """The topic has another number than the settings; the state in Redis is not known here."""
     facts = f"{topic} has {count_of(actual, 'partition')} instead of {setting}"
+    if actual == noted:
+        return f"{facts}, and leads are divided among {actual} already: set LEADGLOW_PARTITIONS={actual}."
     if actual < setting:
         return f"{facts}: set LEADGLOW_PARTITIONS={actual}; or, to have {setting}, {STOP.format(number=setting)}."
     return (
@@ -54,16 +72,28 @@ def explain_topic(topic: str, setting: int, actual: int) -> str:
     )
 
 
-def explain_state(setting: int, state: int) -> str:
+def explain_state(setting: int, state: int, noted: int | None = None) -> str:
     """Redis has state for another number than the settings."""
+    if noted is not None and is_older(state, noted):
+        return explain_older(state, noted)
     more = f"; or, to have {setting}, {STOP.format(number=setting)}" if setting > state else ""
     facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {count_of(state, 'partition')}"
     return f"{facts}: set LEADGLOW_PARTITIONS={state}{more}."
 
 
+def explain_to_readers(setting: int, state: int) -> str:
+    """The same where Kafka cannot be asked whether the state is from before a repartition."""
+    if setting < state:
+        return explain_state(setting, state)
+    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {count_of(state, 'partition')}"
+    return f"{facts}: `leadglow doctor` says what to do."
+
+
 def explain_partitions(topic: str, numbers: Numbers) -> str:
     """What does not agree, and what to do, with a full stop."""
-    setting, actual, state = numbers
+    setting, actual, state, noted = numbers
+    if state is not None and noted is not None and is_older(state, noted):
+        return explain_older(state, noted)
     held = "" if state is None else f", and Redis holds state for {state}"
     facts = f"LEADGLOW_PARTITIONS is {setting}, topic {topic} has {count_of(actual, 'partition')}{held}"
     if state is None or state == actual:

@@ -30,6 +30,7 @@ from streams.mismatch import Mismatch, name_rebuild
 from streams.partition_numbers import REPARTITION, Numbers, explain_partitions, explain_unfinished
 from streams.publishing.keeper import FORMER_AGREEMENT, Brake, ScorecardsKeeper
 from streams.publishing.scorecards import Scorecards
+from streams.publishing.sessions import ask_noted
 from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter
 from streams.scoring.rules import Rules
@@ -241,8 +242,10 @@ class Worker:
         agreed = await config.store.meta("partitions", str(actual) if actual == config.partitions else "")
         wanted = int(agreed or actual)
         if not actual == wanted == config.partitions:
-            numbers = Numbers(config.partitions, actual, int(agreed) if agreed else None)
-            self._fail(Exit.REFUSED, explain_partitions(config.topics.lead_events, numbers))
+            topics, state = config.topics, int(agreed) if agreed else None
+            noted = state and await ask_noted(topics.scorecards, config.lateness_ms, self._new_consumer)
+            numbers = Numbers(config.partitions, actual, state, noted)
+            self._fail(Exit.REFUSED, explain_partitions(topics.lead_events, numbers))
 
     def _new_keeper(self, topic: ScorecardsTopic) -> ScorecardsKeeper:
         config = self.config

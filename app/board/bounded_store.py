@@ -20,7 +20,7 @@ from streams.mismatch import Mismatch
 from streams.partition_numbers import (
     FORMER,
     REPARTITION,
-    explain_state,
+    explain_to_readers,
     explain_unfinished,
     former_numbers,
     is_switching,
@@ -150,7 +150,7 @@ class BoundedStore:
         in their places, and this release must read their format.
         """
         if agreed and int(agreed) != self.partitions:
-            return Refusal(503, "wrong_partitions", explain_state(self.partitions, int(agreed)))
+            return Refusal(503, "wrong_partitions", explain_to_readers(self.partitions, int(agreed)))
         plan = await self.store.meta(REPARTITION)
         if plan and is_switching(plan):
             return Refusal(503, "repartition_unfinished", explain_unfinished(plan))

@@ -35,9 +35,16 @@ async def check_permissions(
 
 
 def check_kafka(
-    settings: Settings, brokers: int, topics: Mapping[str, TopicState], state: int | None = None
+    settings: Settings,
+    brokers: int,
+    topics: Mapping[str, TopicState],
+    state: int | None = None,
+    noted: int | None = None,
 ) -> list[Finding]:
-    """Brokers, and settings that concern them; ``state`` is the number of shards in Redis, None if there are none."""
+    """Brokers, and settings that concern them; ``state`` is the number of shards in Redis, None if there are none.
+
+    ``noted`` is the number of partitions among which leads were divided last, None if they never were.
+    """
     findings = Findings("kafka")
     findings.ok(f"{settings.kafka} responds; brokers: {brokers}")
     if brokers < settings.replication_factor:
@@ -55,10 +62,12 @@ def check_kafka(
             f"{variable('kafka_idempotence')} is false, so the order of events may change after a lost connection: "
             "remove it, unless the broker is the embedded one."
         )
-    return findings.found + check_topics(settings, topics, state)
+    return findings.found + check_topics(settings, topics, state, noted)
 
 
-def check_topics(settings: Settings, topics: Mapping[str, TopicState], held: int | None) -> list[Finding]:
+def check_topics(
+    settings: Settings, topics: Mapping[str, TopicState], held: int | None, noted: int | None
+) -> list[Finding]:
     """Existence and settings of all topics."""
     findings = Findings("topics")
     for spec in topic_specs(settings):
@@ -67,7 +76,7 @@ def check_topics(settings: Settings, topics: Mapping[str, TopicState], held: int
             findings.fault(f"there is no topic {spec.name}: run `leadglow topics create`.")
             continue
         if spec.name == settings.lead_events:
-            for text in explain_number(settings, state.partitions, held):
+            for text in explain_number(settings, state.partitions, held, noted):
                 findings.fault(text)
         elif spec.exactly and state.partitions != spec.partitions:
             findings.fault(explain_topic(spec.name, spec.partitions, state.partitions))
@@ -80,7 +89,7 @@ def check_topics(settings: Settings, topics: Mapping[str, TopicState], held: int
     return findings.found
 
 
-def explain_number(settings: Settings, actual: int, state: int | None) -> list[str]:
+def explain_number(settings: Settings, actual: int, state: int | None, noted: int | None = None) -> list[str]:
     """What is wrong with the number of partitions of lead-events, at most one text.
 
     Nothing if the topic agrees with the state in Redis: then only the setting is wrong, which is found there.
@@ -88,8 +97,8 @@ def explain_number(settings: Settings, actual: int, state: int | None) -> list[s
     if actual in (settings.partitions, state):
         return []
     if state is None:
-        return [explain_topic(settings.lead_events, settings.partitions, actual)]
-    return [explain_partitions(settings.lead_events, Numbers(settings.partitions, actual, state))]
+        return [explain_topic(settings.lead_events, settings.partitions, actual, noted)]
+    return [explain_partitions(settings.lead_events, Numbers(settings.partitions, actual, state, noted))]
 
 
 def check_lasting(settings: Settings, topics: Mapping[str, TopicState], model: Model) -> list[Finding]:

@@ -45,11 +45,16 @@ class Report:
         return {"ok": not self.problems, "problems": self.problems, **self.values}
 
 
-def add_kafka(report: Report, settings: Settings, found: KafkaStatus, state: int | None = None) -> None:
-    """Add brokers, topics and workers; ``state`` is the number of shards in Redis, None if there are none."""
+def add_kafka(
+    report: Report, settings: Settings, found: KafkaStatus, state: int | None = None, noted: int | None = None
+) -> None:
+    """Add brokers, topics and workers; ``state`` is the number of shards in Redis, None if there are none.
+
+    ``noted`` is the number of partitions among which leads were divided last, None if they never were.
+    """
     brokers = count_of(found.brokers, "broker")
     report.add("kafka", {"address": settings.kafka, "brokers": found.brokers}, f"{settings.kafka}, {brokers}")
-    _add_topics(report, settings, found, state)
+    _add_topics(report, settings, found, state, noted)
     workers = [asdict(worker) for worker in found.workers]
     text = "; ".join(map(_describe_worker, found.workers))
     problems = [] if found.workers else ["no worker is running: new events are not scored."]
@@ -64,7 +69,7 @@ def _describe_worker(found: Member) -> str:
     return name if found.partitions is None else f"{name} reads {_ranges(found.partitions)}"
 
 
-def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: int | None) -> None:
+def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: int | None, noted: int | None) -> None:
     wanted = [spec.name for spec in topic_specs(settings)]
     missing = [name for name in wanted if name not in found.topics]
     few = [name for name in wanted if name in found.topics and _lacks_replicas(found, name)]
@@ -73,7 +78,7 @@ def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: i
         problems.append(f"replicas of {', '.join(few)} are not in sync: check the brokers.")
     events = found.topics.get(settings.lead_events)
     if events is not None:
-        problems += explain_number(settings, events.partitions, state)
+        problems += explain_number(settings, events.partitions, state, noted)
     values = {
         name: {"partitions": each.partitions, "replicas": each.replicas, "in_sync": each.in_sync}
         for name, each in found.topics.items()

@@ -18,6 +18,7 @@ from app.agreed import Agreed, read_agreed
 from app.cli.errors import CommandError
 from app.cli.unreachable import KafkaErrorCapture, explain_missing, kafka_fault, redis_fault
 from app.instants import parse_instant
+from app.repartition.kafka_side import read_noted
 from app.settings import Settings
 from app.topic_settings import TopicsForbidden
 from app.wiring import make_store, started_admin
@@ -37,6 +38,7 @@ DAMAGED = (
     "{error}. Restore a backup of Redis, or run `leadglow rebuild`, while Kafka has records from before a repartition "
     "with --after-repartition."
 )
+NOTED_S = 5.0
 
 
 def _require_utf8(value: str) -> str:
@@ -152,8 +154,17 @@ async def check_partitions(settings: Settings) -> Agreed:
     if agreed.plan and is_switching(agreed.plan):
         raise CommandError(Exit.REFUSED, explain_unfinished(agreed.plan))
     if agreed.partitions is not None and agreed.partitions != settings.partitions:
-        raise CommandError(Exit.REFUSED, explain_state(settings.partitions, agreed.partitions))
+        noted = await ask_noted(settings)
+        raise CommandError(Exit.REFUSED, explain_state(settings.partitions, agreed.partitions, noted))
     return agreed
+
+
+async def ask_noted(settings: Settings) -> int | None:
+    """The number of partitions among which leads were divided last; None if they never were, or Kafka does not say."""
+    with suppress(KafkaError, OSError, TimeoutError, TopicsForbidden, Mismatch):
+        async with asyncio.timeout(NOTED_S):
+            return await read_noted(settings)
+    return None
 
 
 async def ask_agreed(settings: Settings) -> Agreed:

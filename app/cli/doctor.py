@@ -23,7 +23,7 @@ from app.checkup.kafka_status import read_brokers
 from app.checkup.machine_checks import check_files, check_machine
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import read_nodes
-from app.cli.common import ask_agreed, busy, check_partitions, console, open_admin, run
+from app.cli.common import ask_agreed, ask_noted, busy, check_partitions, console, open_admin, run
 from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
 from app.cli.unreachable import redis_fault, redis_place
@@ -125,7 +125,7 @@ async def _check_kafka(settings: Settings, processes: list[str]) -> list[Finding
         async with open_admin(settings) as admin:
             found += await check_permissions(admin, settings, processes)
             brokers, topics = await read_brokers(admin, settings)
-            found += check_kafka(settings, brokers, topics, await _count_shards(settings))
+            found += check_kafka(settings, brokers, topics, await _count_shards(settings), await ask_noted(settings))
             if (model := _load_model(settings)) is not None:
                 found += check_lasting(settings, topics, model)
     except SettingsError as wrong:

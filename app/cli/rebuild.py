@@ -8,23 +8,27 @@ from typing import Annotated
 import typer
 from aiokafka import TopicPartition
 
+from app.agreed import Agreed
 from app.backtest.session import NoEvents, Order, run_backtest
 from app.cli.audit import noted, require_audit_log
 from app.cli.backtest import open_topic, progress_bar
-from app.cli.common import check_partitions, confirm, open_admin, open_store, run
+from app.cli.common import ask_agreed, ask_noted, check_partitions, confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.cli.implementation import choose_implementation
 from app.cli.lead_log import read_ends
 from app.cli.published import has_topic, open_scorecards, open_writer, read_divided, require_topic
 from app.freshness import REBUILD
+from app.repartition.plan import decode_plan
+from app.repartition.run import open_copier
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.topic_settings import read_topics
-from app.wiring import make_consumer
+from app.wiring import make_consumer, make_store
 from streams.clock import now_ms
 from streams.counts import count_of
 from streams.exits import Exit
-from streams.partition_numbers import explain_unfinished
+from streams.implementation import REFERENCE
+from streams.partition_numbers import explain_unfinished, is_older
 from streams.publishing.catalog import Published
 from streams.publishing.topic import ScorecardsTopic
 from streams.store.base import Commit, Store, Verdict
@@ -150,7 +154,8 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
         CommandError: a repartition has begun; or Kafka still has events from before one, and they are not to be left
             out.
     """
-    await _require_no_repartition(settings)
+    if not (after_repartition and await _find_older(settings)):
+        await _require_no_repartition(settings)
     divided = await read_divided(settings)
     older = sum(max(at - first.get(partition, 0), 0) for partition, at in divided.items())
     if older and not after_repartition:
@@ -162,8 +167,9 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
     return {partition: at for partition, at in divided.items() if at > first.get(partition, 0)}
 
 
-async def _rebuild(settings: Settings, begin: Mapping[int, int], backfill: bool) -> None:
+async def _rebuild(settings: Settings, begin: Mapping[int, int], ends: Mapping[int, int], backfill: bool) -> None:
     """Empty every shard; ``begin`` has the offset to score from where that is not the first that Kafka has."""
+    await _replace_older(settings, begin)
     await _require_no_repartition(settings)
     log = await read_ends(settings)
     async with open_store(settings, None) as store:
@@ -175,6 +181,37 @@ async def _rebuild(settings: Settings, begin: Mapping[int, int], backfill: bool)
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
             await empty_shard(store, partition, max(log.first[partition], begin.get(partition, 0)))
+
+
+async def _find_older(settings: Settings) -> Agreed | None:
+    """What is agreed on if the state is from before the repartition to the number of the settings."""
+    agreed = await ask_agreed(settings)
+    if is_older(agreed.partitions, settings.partitions) and await ask_noted(settings) == settings.partitions:
+        return agreed
+    return None
+
+
+async def _replace_older(settings: Settings, begin: Mapping[int, int]) -> None:
+    """Empty the shards of a state from before the repartition; then, as workers refuse it until then, set its number.
+
+    Copies of a repartition in which the snapshot was taken are removed, too.
+
+    Raises:
+        CommandError: something else has changed the state meanwhile.
+    """
+    if (agreed := await _find_older(settings)) is None or agreed.partitions is None:
+        return
+    plan, store = decode_plan(agreed.plan), make_store(settings)
+    old, new = (agreed.partitions, settings.partitions) if plan is None else (plan.old, plan.new)
+    try:
+        async with open_copier(settings, old, new, REFERENCE) as copier:
+            await copier.drop_copies()
+            for partition in range(settings.partitions):
+                await empty_shard(store, partition, begin.get(partition, 0))
+            if not await copier.replace_plan(agreed.plan, "", partitions=str(settings.partitions)):
+                raise CommandError(Exit.CONFLICT, "`leadglow repartition` runs meanwhile: end it, and run this again.")
+    finally:
+        await store.close()
 
 
 async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int], backfill: bool) -> None:

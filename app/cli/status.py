@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.settings_source import load_settings
 from streams.clock import now_ms
 from streams.exits import Exit
-from streams.publishing.catalog import Published
+from streams.publishing.catalog import Catalog
 
 T = TypeVar("T")
 
@@ -89,7 +89,8 @@ async def _look(settings: Settings, urls: list[str]) -> tuple[Report, bool]:
         faults += scorecard_faults + (log_faults if _has_log(settings, kafka) else [])
     report.problems += dict.fromkeys(map(str, faults))
     if kafka is not None:
-        add_kafka(report, settings, kafka, None if agreed is None else agreed.partitions)
+        noted = None if published is None else published.partitions
+        add_kafka(report, settings, kafka, None if agreed is None else agreed.partitions, noted)
     if redis is not None:
         add_redis(report, settings, redis)
     if kafka is not None and redis is not None:
@@ -97,7 +98,7 @@ async def _look(settings: Settings, urls: list[str]) -> tuple[Report, bool]:
     if places is not None:
         add_log(report, places)
     if kafka is not None and not scorecard_faults:
-        add_scorecards(report, published)
+        add_scorecards(report, None if published is None else published.latest)
     add_processes(report, probes, must_answer=bool(urls))
     return report, all(fault.status is not Exit.TROUBLE for fault in faults)
 
@@ -129,11 +130,11 @@ async def _read_redis(settings: Settings) -> RedisStatus:
         return RedisStatus(nodes, await read_shards(store, settings.partitions), plan)
 
 
-async def _read_published(settings: Settings) -> Published | None:
+async def _read_published(settings: Settings) -> Catalog | None:
     if not await has_topic(settings):
         return None
     async with open_scorecards(settings) as topic:
-        return topic.catalog.latest
+        return topic.catalog
 
 
 def _print(report: Report) -> None:

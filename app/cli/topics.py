@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
 
 from app.cli.audit import noted
-from app.cli.common import open_admin, run
+from app.cli.common import ask_noted, open_admin, run
 from app.cli.errors import CommandError
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -101,7 +101,8 @@ async def require_lead_events(settings: Settings) -> None:
         message = f"Kafka has no topic {settings.lead_events}: run `leadglow topics create` first."
         raise CommandError(Exit.REFUSED, message)
     if found.partitions != settings.partitions:
-        message = explain_topic(settings.lead_events, settings.partitions, found.partitions)
+        noted = await ask_noted(settings)
+        message = explain_topic(settings.lead_events, settings.partitions, found.partitions, noted)
         raise CommandError(Exit.REFUSED, message)
 
 

@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.topic_settings import read_topics
 from app.wiring import make_consumer, make_group_consumer, started_admin
 from streams.clock import monotonic_s
+from streams.publishing.sessions import open_topic
 from streams.shard.position import MAX_OFFSET
 from streams.transport.stopping import stop_consumer
 
@@ -42,6 +43,20 @@ async def read_topics_of(settings: Settings) -> dict[str, int]:
         msg = f"Kafka has no topic {missing[0]}: run `leadglow topics create` first."
         raise TopicUnfit(msg)
     return {name: state.partitions for name, state in found.items()}
+
+
+async def read_noted(settings: Settings) -> int | None:
+    """The number of partitions among which leads were divided last, by the note in Kafka; None if they never were.
+
+    Raises:
+        Mismatch: the topic of scorecards cannot be read.
+    """
+    name = settings.scorecards_topic
+    async with started_admin(settings) as admin:
+        if name not in await read_topics(admin, [name], configs=False):
+            return None  # to ask for its records would create it on some brokers
+    async with open_topic(name, settings.lateness_ms, lambda: make_consumer(settings)) as topic:
+        return topic.catalog.partitions
 
 
 async def require_right_to_alter(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from app.repartition import kafka_side
 from app.repartition.controls import moves_scores
 from app.repartition.plan import CannotRepartition, Plan
 from app.settings import Settings
+from streams.partition_numbers import explain_older, is_older
 from streams.store.shard_copier import ShardCopier
 
 _SCORES_MOVE: Final = (
@@ -38,10 +39,13 @@ async def read_preview(settings: Settings, copier: ShardCopier, plan: Plan | Non
     """See what there is, and refuse what cannot be done; ``plan`` is that of an earlier run.
 
     Raises:
-        CannotRepartition: the number or the topic does not fit.
+        CannotRepartition: the number or the topic does not fit, or the state is from before an earlier repartition.
+        Mismatch: the topic of scorecards cannot be read.
     """
     topics = await kafka_side.read_topics_of(settings)
     count = topics[settings.lead_events]
+    in_force = copier.old if plan is None or plan.step == "copy" else copier.new
+    await _require_undivided(settings, in_force, count)
     if count not in (copier.old, copier.new):
         msg = (
             f"{settings.lead_events} has {count} partitions already, and Kafka cannot remove any: run "
@@ -69,3 +73,16 @@ async def read_preview(settings: Settings, copier: ShardCopier, plan: Plan | Non
         needed,
         warnings,
     )
+
+
+async def _require_undivided(settings: Settings, shards: int, count: int) -> None:
+    """Refuse a state from before a repartition of the same log, which would score events of the new shards in the old.
+
+    The added shards would take theirs for repeated ones, as they know all events that their parents have scored.
+
+    Raises:
+        CannotRepartition: it is one.
+    """
+    noted = await kafka_side.read_noted(settings)
+    if noted is not None and is_older(shards, noted) and noted <= count:  # else the note is of an earlier topic
+        raise CannotRepartition(explain_older(shards, noted))

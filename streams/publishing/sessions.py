@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from streams.mismatch import Mismatch
 from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter, ignore_step
 from streams.transport.producer import Producer
@@ -17,6 +18,7 @@ from streams.transport.topics import Topics
 
 KAFKA_S: Final = 60.0
 """How long publishing may wait for Kafka."""
+NOTED_S: Final = 5.0
 TROUBLE: Final = (KafkaError, OSError, TimeoutError)
 """What is raised while Kafka cannot be reached."""
 
@@ -37,6 +39,14 @@ async def open_topic(
         yield topic
     finally:
         await topic.stop()
+
+
+async def ask_noted(name: str, lateness_ms: int, create: Callable[[], AIOKafkaConsumer]) -> int | None:
+    """The number of partitions among which leads were divided last; None if they never were, or Kafka does not say."""
+    with suppress(*TROUBLE, Mismatch):
+        async with asyncio.timeout(NOTED_S), open_topic(name, lateness_ms, create) as topic:
+            return topic.catalog.partitions
+    return None
 
 
 @asynccontextmanager

@@ -186,6 +186,7 @@ async def test_a_rebuild_begins_after_a_repartition_only_where_older_records_are
 
     monkeypatch.setattr(rebuild, "read_divided", read_divided)
     monkeypatch.setattr(rebuild, "_require_no_repartition", AsyncMock())
+    monkeypatch.setattr(rebuild, "_find_older", AsyncMock(return_value=None))
     assert await rebuild._find_begin(load_settings({}), {0: 4, 1: 12, 2: 10, 3: 0}, after_repartition=True) == {0: 10}
 
 
