@@ -1,8 +1,8 @@
 """``leadglow rebuild``: scores everything again from Kafka."""
 
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -18,7 +18,7 @@ from app.cli.implementation import choose_implementation
 from app.cli.lead_log import read_ends
 from app.cli.published import has_topic, open_scorecards, open_writer, read_divided, require_topic
 from app.freshness import REBUILD
-from app.repartition.plan import decode_plan
+from app.repartition.plan import Plan, decode_plan
 from app.repartition.run import open_copier
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -33,6 +33,7 @@ from streams.publishing.catalog import Published
 from streams.publishing.topic import ScorecardsTopic
 from streams.store.base import Commit, Store, Verdict
 from streams.store.format import begin_format
+from streams.store.redis import RedisStore
 from streams.transport.alert_ids import read_alert_ids
 
 ATTEMPTS = 10
@@ -192,24 +193,34 @@ async def _find_older(settings: Settings) -> Agreed | None:
 
 
 async def _replace_older(settings: Settings, begin: Mapping[int, int]) -> None:
-    """Empty the shards of a state from before the repartition; then, as workers refuse it until then, set its number.
+    """Remove a state from before the repartition; then, as workers refuse it until then, set the number of after it.
 
-    Copies of a repartition in which the snapshot was taken are removed, too.
+    A snapshot that was taken in a repartition has copies, or two sets of shards, which are removed, too.
 
     Raises:
         CommandError: something else has changed the state meanwhile.
     """
     if (agreed := await _find_older(settings)) is None or agreed.partitions is None:
         return
-    plan, store = decode_plan(agreed.plan), make_store(settings)
-    old, new = (agreed.partitions, settings.partitions) if plan is None else (plan.old, plan.new)
-    try:
-        async with open_copier(settings, old, new, REFERENCE) as copier:
-            await copier.drop_copies()
+    plan = decode_plan(agreed.plan) or Plan(old=agreed.partitions, new=settings.partitions)
+    async with open_copier(settings, plan.old, plan.new, REFERENCE) as copier:
+        await copier.drop_copies()
+        for number in {plan.old, plan.new, agreed.partitions}:
+            async with _closing(make_store(settings.model_copy(update={"partitions": number}))) as store:
+                for partition in range(number):
+                    await store.wipe(partition)
+        async with _closing(make_store(settings)) as store:
             for partition in range(settings.partitions):
                 await empty_shard(store, partition, begin.get(partition, 0))
-            if not await copier.replace_plan(agreed.plan, "", partitions=str(settings.partitions)):
-                raise CommandError(Exit.CONFLICT, "`leadglow repartition` runs meanwhile: end it, and run this again.")
+        if not await copier.replace_plan(agreed.plan, "", partitions=str(settings.partitions)):
+            raise CommandError(Exit.CONFLICT, "`leadglow repartition` runs meanwhile: end it, and run this again.")
+
+
+@asynccontextmanager
+async def _closing(store: RedisStore) -> AsyncIterator[RedisStore]:
+    """A store, closed afterwards."""
+    try:
+        yield store
     finally:
         await store.close()
 
