@@ -66,7 +66,8 @@ def rebuild(
     later; scores are incomplete until they have caught up. Alerts keep their ids: those already in the handoff topic
     are not sent again. With --backfill, leads may enter stages by what counts now: if that would send more than
     LEADGLOW_MOST_MODEL_ALERTS alerts, nothing is done without --yes; exit status 1. Events from before a repartition
-    cannot be used: exit status 78 while Kafka still has some, unless --after-repartition leaves them out.
+    cannot be used: exit status 78 while Kafka still has some, unless --after-repartition leaves them out. It also
+    replaces a state from before the repartition, as after a snapshot of Redis was put back.
     """
     settings = load_settings()
     require_audit_log(settings)
@@ -168,7 +169,7 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
     return {partition: at for partition, at in divided.items() if at > first.get(partition, 0)}
 
 
-async def _rebuild(settings: Settings, begin: Mapping[int, int], ends: Mapping[int, int], backfill: bool) -> None:
+async def _rebuild(settings: Settings, begin: Mapping[int, int], backfill: bool) -> None:
     """Empty every shard; ``begin`` has the offset to score from where that is not the first that Kafka has."""
     await _replace_older(settings, begin)
     await _require_no_repartition(settings)

@@ -75,8 +75,8 @@ def repartition(
     only grow; multiples of the old one are best. Also the way out after partitions were added by other tools.
     Afterwards set LEADGLOW_PARTITIONS everywhere, and start the workers. A rebuild cannot use events from before;
     so make a backup of Redis afterwards. Exit status 1 if copies differ or without confirmation, 75 if something else
-    writes the state, 78 if workers run, the number does not fit or an upgrade is not finished. With --dry-run, workers
-    that run are only a warning.
+    writes the state, 78 if workers run, the number does not fit, an upgrade is not finished, or Redis has a state from
+    before an earlier repartition. With --dry-run, workers that run are only a warning.
     """
     settings = load_settings()
     if as_json and not (yes or dry_run or cancel):
