@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from unittest.mock import AsyncMock
 
 import pytest
@@ -79,6 +80,8 @@ async def test_a_rebuild_replaces_a_state_from_before_a_repartition_with_its_cop
     settings = Settings(redis=redis_url, namespace=unique, kafka=NO_KAFKA, partitions=6)
     monkeypatch.setattr(rebuild, "ask_noted", AsyncMock(return_value=6))
     monkeypatch.setattr(rebuild, "has_topic", AsyncMock(return_value=False))
+    begins = SimpleNamespace(first=dict.fromkeys(range(6), 0), end={})
+    monkeypatch.setattr(rebuild, "read_ends", AsyncMock(return_value=begins))
     store = make_store(settings.model_copy(update={"partitions": 4}))
     await begin_format(store)
     await store.meta("partitions", "4")
@@ -88,7 +91,7 @@ async def test_a_rebuild_replaces_a_state_from_before_a_repartition_with_its_cop
         await copier.put_control(5, {"step": b"copied"}, ())
         assert await copier.find_missing([5], "copied") == []
 
-        await rebuild._rebuild(settings, {1: 9}, {}, backfill=False)
+        await rebuild._rebuild(settings, {1: 9}, backfill=False)
 
         assert await copier.find_missing([5], "copied") == [5]
         assert (await store.meta("partitions"), await store.meta("repartition")) == ("6", "")
