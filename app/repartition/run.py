@@ -69,7 +69,12 @@ class Repartition:
             plan = Plan(old=self._copier.old, new=self._copier.new)
         if plan.step == "copy":
             plan = await self._plan.take_over(plan)  # the next write of another command fails
-            plan = await self._copy_and_switch(plan)
+            try:
+                plan = await self._copy_and_switch(plan)
+            except OthersWrite:
+                if await self._plan.read() is None:  # it was cancelled, perhaps while a page of copies was on its way
+                    await self._copier.drop_copies()
+                raise
         if plan.step == "clean":
             await self._require_copies(plan)
             await self._copier.discard_old(plan.steps)
@@ -213,6 +218,7 @@ class Repartition:
         cards = await self._copier.scorecards()
         for shard in range(self._copier.new):
             if fields := make_control(split, shard):
+                await self._plan.require_own()
                 own = {"version": FIRST_VERSION, "step": plan.first_step.encode()}
                 await self._copier.put_control(shard, {**fields, **own}, cards)
 

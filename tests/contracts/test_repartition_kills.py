@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -168,6 +169,19 @@ async def test_no_lead_is_lost_if_a_command_goes_on_while_its_copies_are_removed
     assert isinstance(ends[0], OthersWrite)
     assert [await moved.copier.read_meta(name) for name in ("repartition", "partitions")] == ["", str(OLD)]
     await has_all_leads(moved)
+
+
+async def test_a_page_that_is_copied_after_a_cancellation_is_removed(
+    moved: Moved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka = Kafka(monkeypatch)
+    first = Waiting(moved, kafka, "copied")
+    await first.reach()
+    assert await Steps(moved, kafka).cancel() == OLD
+    await moved.copier.copy_shard(0, AsyncMock())
+
+    assert isinstance(await first.go_on(), OthersWrite)
+    assert [key async for key in moved.client.scan_iter(f"{moved.namespace}:to-{NEW}:*")] == []
 
 
 @pytest.mark.parametrize("at", ["finished", "copied", "verified", "added"])
