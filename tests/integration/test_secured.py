@@ -316,7 +316,7 @@ REDIS = {
 
 
 @pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <function _SelectorTransport"
+    "ignore:Exception ignored in. <(function _SelectorTransport|socket.socket)"
 )  # redis-py leaves TLS half closed
 @pytest.mark.parametrize(("url", "said"), REDIS.values(), ids=REDIS.keys())
 def test_a_refusal_by_redis_is_explained(secured: Secured, url: str, said: str) -> None:
