@@ -117,8 +117,8 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
     if as_json:
         typer.echo(json.dumps({"from": old, "to": to, "leads": leads, "resumed": found.step, "seconds": seconds}))
     else:
-        typer.echo(f"Done in {seconds} s. Now set LEADGLOW_PARTITIONS={to} for every process, and start the workers.")
-        typer.echo("Make a backup of Redis: a rebuild cannot use events from before.")
+        typer.echo(f"Done in {seconds} s. Now set LEADGLOW_PARTITIONS={to} for every process, start the workers, and")
+        typer.echo("restart the board. Make a backup of Redis: a rebuild cannot use events from before.")
 
 
 def _agree(settings: Settings, found: Preview, ask: bool) -> None:
