@@ -66,7 +66,7 @@ class _Process:
         """The scorecard file, if there is one."""
         self._worker: Worker | None = None
         self._runner: web.AppRunner | None = None
-        self._step = "starting: Redis and Kafka are not checked yet, so it may still end"
+        self._step = "starting; Redis and Kafka are not checked yet, so it may still end"
         """Reported by /ready."""
 
     async def start(self) -> None:

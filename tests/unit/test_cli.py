@@ -574,7 +574,7 @@ async def test_a_worker_that_has_just_begun_promises_nothing() -> None:
         await process.stop()
     assert (found.is_ready, found.reason) == (
         False,
-        "starting: Redis and Kafka are not checked yet, so it may still end",
+        "starting; Redis and Kafka are not checked yet, so it may still end",
     )
 
 
