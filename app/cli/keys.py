@@ -89,7 +89,7 @@ def _summary(file: Path, ring: Keyring) -> str:
 
 
 def _line(key: Key) -> str:
-    rate = f"{key.rate}" if key.rate is not None else "no limit"
+    rate = f"{key.rate}" if key.rate is not None else "no limit of calls"
     rate += f", {key.address_rate} from one address" if key.address_rate is not None else ""
     if key.new_ids is not None:
         most, of_address = key.new_ids
