@@ -95,6 +95,16 @@ async def save(rig: Rig) -> None:
         await until("a snapshot", saved)
 
 
+async def put_back(rig: Rig, backup: Path) -> None:
+    """Start Redis anew with a snapshot, as docs/backup.md describes it."""
+    rig.kill_redis()
+    shutil.rmtree(rig.append_only_file.parent)
+    shutil.copy(backup, rig.snapshot)
+    await rig.start_redis(appendonly="no")
+    async with Redis(port=rig.redis.port) as redis:
+        await redis.config_set("appendonly", "yes")
+
+
 async def test_a_snapshot_that_an_operator_puts_back_catches_up_from_the_log(
     rig: Rig, workload: Workload, tmp_path: Path
 ) -> None:
@@ -108,12 +118,7 @@ async def test_a_snapshot_that_an_operator_puts_back_catches_up_from_the_log(
     worker.send(signal.SIGTERM)
     assert await worker.ended() == 0, worker.log
 
-    rig.kill_redis()
-    shutil.rmtree(rig.append_only_file.parent)
-    shutil.copy(backup, rig.snapshot)
-    await rig.start_redis(appendonly="no")
-    async with Redis(port=rig.redis.port) as redis:
-        await redis.config_set("appendonly", "yes")
+    await put_back(rig, backup)
     status, said = await rig.command("restore", "--json")
     assert status == 0, said
     assert sum(place["waiting"] for place in json.loads(said)["partitions"]) > 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from math import gcd
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -27,6 +29,7 @@ from tests.faults.feeding import feed
 from tests.faults.oracle import Found, facts
 from tests.faults.rig import Rig
 from tests.faults.test_accounts import ACCOUNTS, LEADS, moves
+from tests.faults.test_redis import put_back, save
 from tests.faults.workload import Sent, Workload
 
 REFUSED = 78
@@ -137,10 +140,23 @@ async def test_leads_are_as_without_a_repartition_that_was_killed(rig: Rig) -> N
     await as_without(rig, (await rig.catalog()).divided)
 
 
+async def refuses_the_older_state(rig: Rig, total: int) -> None:
+    """Nothing takes a snapshot from before the repartition, and nothing is written for it."""
+    before = await rig.versions()
+    again = ("repartition", "--to", str(total), "--yes")
+    for args, partitions in ((again, total), (("restore",), total), (("restore",), OLD), (("worker",), OLD)):
+        status, said = await rig.command(*args, partitions=partitions)
+        assert (status, "repartition --to" in said) == (REFUSED, False), said
+        assert "--after-repartition" in said or f"set LEADGLOW_PARTITIONS={total}" in said, said
+    assert await rig.versions() == before
+
+
 @pytest.mark.usefixtures("_apache_kafka")
-async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig) -> None:
+async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig, tmp_path: Path) -> None:
     workload, chance, total = Workload(17, datetime.now(UTC), leads=LEADS), Random(17), OLD + 1
     await score_until_killed(rig, workload, chance)
+    await save(rig)
+    shutil.copy(rig.snapshot, backup := tmp_path / "backup.rdb")
     await rig.add_partitions("lead-events", total)
     refused = rig.start_worker()
     assert await refused.ended() == REFUSED
@@ -153,8 +169,20 @@ async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig
         assert status == expected, said
 
     await rig.use_partitions(total)
-    rig.start_worker()
+    worker = rig.start_worker()
     await rig.send([*moves(chance, 60), *workload.take(300)])
-    await as_without(rig, (await rig.catalog()).divided)
+    divided = (await rig.catalog()).divided
+    found = await as_without(rig, divided)
     status, said = await rig.command("rebuild", "--yes")
     assert (status, "--after-repartition" in said) == (REFUSED, True), said
+
+    worker.send(signal.SIGTERM)
+    assert await worker.ended() == 0, worker.log
+    await put_back(rig, backup)
+    await refuses_the_older_state(rig, total)
+    assert (await rig.command("rebuild", "--after-repartition", "--yes"))[0] == 0
+    rig.start_worker()
+    rebuilt = await rig.settled()
+    for shard in range(total):
+        assert rebuilt.states[shard].keys() <= found.states[shard].keys()
+        assert bool(rebuilt.states[shard]) == (divided.get(shard, 0) < len(found.lead_events[shard]))
