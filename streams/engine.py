@@ -28,7 +28,7 @@ from streams.shard.shard import Shard
 from streams.shard.turns import has_timed_work
 from streams.shard.watermark import find_watermark
 from streams.transport.channel import Channel
-from streams.transport.consumer import Consumer
+from streams.transport.consumer import Consumer, ConsumerCursor
 
 log = logging.getLogger(__name__)
 STUCK_S = 30.0
@@ -112,7 +112,7 @@ class Engine:
             self._intake.positions[tp] = at
             return at
         shard = self._retired.get(tp.partition) or Shard(tp.partition, NO_RULES, self.env)
-        lane = ShardLane(shard, self._channel, self._clock, lambda offset: consumer.seek_wait({tp: offset}))
+        lane = ShardLane(shard, self._channel, self._clock, ConsumerCursor(consumer, tp))
         offset = await lane.open(first, end)
         if shard.fresh and await consumer.committed(tp) and not self.env.rebuild_when_lost:
             raise Mismatch(STATE_LOST.format(partition=tp.partition))

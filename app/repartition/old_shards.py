@@ -50,6 +50,21 @@ ReadLogs = Callable[[Collection[str]], Awaitable[Mapping[str, SourceLog]]]
 """Reads what source partitions have left; those that do not exist are absent."""
 
 
+class _Cursor:
+    """Reads one partition."""
+
+    def __init__(self, consumer: Any, place: TopicPartition) -> None:
+        self._consumer = consumer
+        self._place = place
+
+    async def seek(self, offset: int) -> None:
+        self._consumer.seek(self._place, offset)
+
+    async def first_offset(self) -> int:
+        first = await self._consumer.beginning_offsets([self._place])  # the command ends if Kafka cannot be reached
+        return int(first[self._place])
+
+
 class OldShards:
     """The lanes of the old shards, without timers: those run later, at the same instants."""
 
@@ -77,17 +92,11 @@ class OldShards:
         ends = await self._consumer.end_offsets(self._places)
         for place in self._places:
             shard = Shard(place.partition, Rules(Model((), ())), self._env)
-            lane = ShardLane(shard, self._channel, self._clock, self._reseek(place))
+            lane = ShardLane(shard, self._channel, self._clock, _Cursor(self._consumer, place))
             self._consumer.seek(place, await lane.open(firsts[place], ends[place]))
             self._lanes[place] = lane
         for lane in self._lanes.values():
             lane.start()
-
-    def _reseek(self, place: TopicPartition) -> Callable[[int], Any]:
-        async def seek(offset: int) -> None:
-            self._consumer.seek(place, offset)
-
-        return seek
 
     async def finish(self, on_lag: OnLag) -> None:
         """Score everything, and send everything that follows from it.

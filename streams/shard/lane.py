@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from streams.clock import monotonic_s
@@ -27,6 +27,7 @@ from streams.shard.sweep import Sweep
 from streams.shard.turns import TIMER_S, pause_s
 from streams.tasks import end_tasks
 from streams.transport.channel import MAX_RECORDS, Channel
+from streams.transport.cursor import LogCursor
 
 log = logging.getLogger(__name__)
 PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 30.0
@@ -49,14 +50,14 @@ class OwnershipLost(Exception):
 class ShardLane:
     """Does all work on one shard, one step at a time."""
 
-    def __init__(self, shard: Shard, channel: Channel, clock: ShardClock, reseek: Callable[[int], Any]) -> None:
-        """``reseek`` is awaited with the offset to read from after a conflict."""
+    def __init__(self, shard: Shard, channel: Channel, clock: ShardClock, cursor: LogCursor) -> None:
+        """``cursor`` is used after a conflict."""
         self.shard = shard
         self.relay = Relay(shard, channel)
         self._publisher = Publisher(shard, channel)
         self._metrics = channel.metrics
         self._clock = clock
-        self._reseek = reseek
+        self._cursor = cursor
         self.queue: list[Sequence[Any]] = []
         """Fetched records that wait."""
         self._waiting = 0
@@ -98,8 +99,7 @@ class ShardLane:
         self.queue.clear()
         self._waiting = 0
         self._highwater = max(self._highwater, end_offset or 0)
-        self._position = None
-        self._scoring = False
+        self._position, self._scoring = None, False
         is_known = checkpoint > first_offset and self.shard.position.fingerprint
         self._expected_offset = checkpoint - 1 if is_known else None
         return checkpoint - 1 if is_known else checkpoint
@@ -241,7 +241,7 @@ class ShardLane:
         if self._conflicts >= CONFLICTS:
             raise OwnershipLost(conflict) from conflict
         self._sweep.restart()
-        position = await self.open(self._first_offset, None)
+        position = await self.open(max(self._first_offset, await self._cursor.first_offset()), None)
         if self.shard.fresh and not self.shard.env.rebuild_when_lost:
             await asyncio.sleep(REBUILD_S)  # `leadglow rebuild` empties a shard, then marks it
             position = await self.open(self._first_offset, None)
@@ -259,7 +259,7 @@ class ShardLane:
         await self._seek(await self.open(self._first_offset, None))
 
     async def _seek(self, position: int) -> None:
-        await self._reseek(position)
+        await self._cursor.seek(position)
         self.queue.clear()  # records fetched before the seek
         self._waiting = 0
 

@@ -28,6 +28,8 @@ IDLE_S = 0.5
 CROWDED_S = 0.05
 """How long a fetch waits while the queue of some partition is full, because it may have room soon."""
 ROOM_S = 0.005
+FIRST_OFFSET_S = 3.0
+"""How long a shard that is read again waits for the first offset of its log."""
 GATHER_S, FEW_RECORDS = 0.005, 500
 """The pause after a fetch of few records: more arrive meanwhile, and every fetch, step and request has a fixed cost."""
 
@@ -218,6 +220,27 @@ class Consumer(driver.Consumer):
     async def _call(self, method: str, *args: Any) -> Any:
         thread = self._thread
         return await thread.call_thread(getattr(thread._ensure_consumer(), method), *args)
+
+
+class ConsumerCursor:
+    """Reads one partition by a consumer."""
+
+    def __init__(self, consumer: Consumer, partition: TP) -> None:
+        """The consumer must have the partition."""
+        self._consumer = consumer
+        self._partition = partition
+
+    async def seek(self, offset: int) -> None:
+        """Read from this offset on."""
+        await self._consumer.seek_wait({self._partition: offset})
+
+    async def first_offset(self) -> int:
+        """The offset of the first record that is left; 0 while Kafka cannot be reached."""
+        try:
+            first = await asyncio.wait_for(self._consumer.first_offsets([self._partition]), FIRST_OFFSET_S)
+        except (KafkaError, TimeoutError):
+            return 0
+        return first[self._partition]
 
 
 class Transport(driver.Transport):

@@ -9,17 +9,18 @@ import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
+from aiokafka.errors import CorruptRecordException, KafkaConnectionError, TopicAuthorizationFailedError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.transport.consumer import FEW_RECORDS, GATHER_S, Consumer, ConsumerThread
+from streams.transport.consumer import FEW_RECORDS, GATHER_S, Consumer, ConsumerCursor, ConsumerThread
 from streams.transport.parsed import Parsed
 
 PLACE = TP("web-events", 0)
@@ -93,6 +94,14 @@ async def test_a_running_fetch_ends_before_the_seek_of_a_rebalance() -> None:
     fetched.set()
     await asyncio.gather(draining, seeking)
     assert steps == ["fetched", {PLACE: 51}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "first"), [([{PLACE: 40}], 40), (KafkaConnectionError(), 0), (TimeoutError(), 0)], ids=repr
+)
+async def test_the_first_offset_is_0_while_kafka_cannot_be_reached(answer: Any, first: int) -> None:
+    consumer: Any = AsyncMock(first_offsets=AsyncMock(side_effect=answer))
+    assert await ConsumerCursor(consumer, PLACE).first_offset() == first
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -149,19 +150,15 @@ async def test_a_lane_that_finds_a_difference_reports_it_and_reads_the_shard_aga
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     shard, store = await opened(checked(scorer=WrongScorer))
-    metrics, sought = shard.env.metrics, list[int]()
-
-    async def seek(offset: int) -> None:
-        sought.append(offset)
-
+    metrics, cursor = shard.env.metrics, AsyncMock()
     channel: Any = SimpleNamespace(metrics=metrics)
     clock: Any = SimpleNamespace(now=lambda arrived_ms, caught_up: None)
-    lane = ShardLane(shard, channel, clock, seek)
+    lane = ShardLane(shard, channel, clock, cursor)
     await lane.open(0, None)
     for _ in range(2):
         lane.enqueue([demo(i, f"u{i}") for i in range(EVERY)], EVERY)
         await lane._run_once()
-    assert sought == [0]
+    cursor.seek.assert_awaited_once_with(0)
     assert "continues with the reference" in caplog.text
     assert (await store.control(0)).version == 1
     assert metrics.registry.get_sample_value("leadglow_accelerator_differences_total") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -49,15 +50,11 @@ class Lane(ShardLane):
         self.shard.version += self.now == "+"
 
 
-async def nowhere(offset: int) -> None:
-    """Nothing is read anyway."""
-
-
 @pytest.fixture
 def lane() -> Lane:
     shard: Any = SimpleNamespace(version=0, fresh=False, outbox=[], relay=None)
     clock: Any = None
-    return Lane(shard, SimpleNamespace(metrics=None), clock, nowhere)  # type: ignore[arg-type]
+    return Lane(shard, SimpleNamespace(metrics=None), clock, AsyncMock(**{"first_offset.return_value": 0}))  # type: ignore[arg-type]
 
 
 async def test_three_conflicts_in_a_row_are_another_owner(lane: Lane) -> None:
@@ -120,18 +117,15 @@ async def test_more_leads_than_one_step_advances_do_not_wait(lane: Lane, schedul
 
 
 class Opened:
-    """A lane on a store, and the offsets that it was told to read from."""
+    """A lane on a store, and the log that it reads."""
 
     def __init__(self, store: MemoryStore) -> None:
         env = Environment(store, Topics(), Partitioner(1), Metrics(), "worker", implementation=in_use())
         shard = Shard(0, Rules(Model((), ())), env)
-        self.sought: list[int] = []
+        self.cursor = AsyncMock(**{"first_offset.return_value": 0})
         channel: Any = SimpleNamespace(metrics=env.metrics)
         clock: Any = None
-        self.lane = ShardLane(shard, channel, clock, self._seek)
-
-    async def _seek(self, offset: int) -> None:
-        self.sought.append(offset)
+        self.lane = ShardLane(shard, channel, clock, self.cursor)
 
 
 async def stored(checkpoint: int) -> MemoryStore:
@@ -172,14 +166,17 @@ async def test_a_running_worker_goes_to_the_first_record_of_a_rebuild() -> None:
 
     await worker.lane._reopen(Conflict(0))
 
-    assert (worker.sought, worker.lane._expected_offset) == ([40], None)  # the record before it is gone
+    worker.cursor.seek.assert_awaited_once_with(40)
+    assert worker.lane._expected_offset is None  # the record before it is gone
 
 
 @pytest.mark.usefixtures("implementation")
-async def test_a_running_worker_refuses_a_state_that_goes_back_before_its_log() -> None:
+@pytest.mark.parametrize(("first", "later"), [(40, 0), (0, 40)])
+async def test_a_running_worker_refuses_a_state_that_goes_back_before_its_log(first: int, later: int) -> None:
     worker = Opened(await stored(90))
-    await worker.lane.open(40, 90)
+    await worker.lane.open(first, 90)
     worker.lane.shard.env.store = await stored(0)
+    worker.cursor.first_offset.return_value = later  # 0 while Kafka cannot be reached
 
     with pytest.raises(Mismatch, match="begins at 40"):
         await worker.lane._reopen(Conflict(0))
