@@ -16,6 +16,7 @@ import pytest
 
 from streams.events.codec import Codec
 from streams.events.rejects import Reject
+from streams.mismatch import REBUILD_AFTER
 from streams.scoring.account_ids import is_account
 from streams.scoring.lead import Lead
 from streams.scoring.replay import Replay
@@ -176,8 +177,12 @@ async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig
     status, said = await rig.command("rebuild", "--yes")
     assert (status, "--after-repartition" in said) == (REFUSED, True), said
 
-    worker.send(signal.SIGTERM)
-    assert await worker.ended() == 0, worker.log
+    await rig.stop_and_empty(worker)
+    refused = rig.start_worker()
+    assert await refused.ended() == REFUSED
+    assert REBUILD_AFTER in refused.log
+    status, said = await rig.command("restore", namespace=f"{rig.name}-new")
+    assert (status, "is LEADGLOW_NAMESPACE right?" in said, REBUILD_AFTER in said) == (REFUSED, True, True), said
     await put_back(rig, backup)
     await refuses_the_older_state(rig, total)
     assert (await rig.command("rebuild", "--after-repartition", "--yes"))[0] == 0

@@ -78,6 +78,33 @@ async def test_a_gap_in_the_log_is_refused_until_somebody_accepts_it(rig: Rig, w
     assert not [each for each in problems if not each.startswith(("filler", "partition"))], problems[:10]
 
 
+@pytest.mark.usefixtures("_apache_kafka")
+async def test_a_gap_after_a_state_of_which_nothing_was_scored_is_refused_until_a_rebuild(
+    rig: Rig, workload: Workload
+) -> None:
+    rig.accelerator = "off"  # it loads for seconds in each process
+    status, said = await rig.command("rebuild", "--yes")
+    assert status == 0, said
+    await rig.send(rig.filler(dict.fromkeys(range(rig.partitions), 10)))
+    await rig.delete_records("lead-events")
+    worker = rig.start_worker()
+    assert await worker.ended() == REFUSED, worker.log
+    assert "begins at 10, but its leads were scored up to 0" in worker.log
+    status, said = await rig.command("restore", "--json")
+    assert (status, said.count('"state": "gap"')) == (1, rig.partitions), said
+
+    status, said = await rig.command("rebuild", "--yes")
+    assert status == 0, said
+    await rig.forget_dead()
+    rig.start_worker()
+    await feed(rig, workload, 2)
+    status, said = await rig.command("rebuild", "--yes")  # the worker begins anew at what is left
+    assert status == 0, said
+    await rig.send(workload.take(60))
+    await rig.settled()
+    assert [found.status for found in rig.workers] == [REFUSED, None], rig.said()
+
+
 async def test_a_recreated_source_with_as_many_events_is_refused(rig: Rig, workload: Workload) -> None:
     await stopped(rig, workload)
     await rig.recreate("crm-events")
