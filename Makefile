@@ -8,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-PROCESSES ?= 2
+PROCESSES ?= 3
 NO_SCORING := alert_rules architecture board calibrate card_traffic cases collector dashboards dependencies deploy docs door library_internals logs loop \
 	makefile metrics notify scorefile settings templates tracing trial unsubscribe webhooks yamlfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

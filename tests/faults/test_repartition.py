@@ -152,6 +152,15 @@ async def refuses_the_older_state(rig: Rig, total: int) -> None:
     assert await rig.versions() == before
 
 
+async def refuses_no_state(rig: Rig) -> None:
+    """Workers and ``restore`` name the rebuild that is possible after a repartition."""
+    refused = rig.start_worker()
+    assert await refused.ended() == REFUSED
+    assert REBUILD_AFTER in refused.log
+    status, said = await rig.command("restore", namespace=f"{rig.name}-new")
+    assert (status, "is LEADGLOW_NAMESPACE right?" in said, REBUILD_AFTER in said) == (REFUSED, True, True), said
+
+
 @pytest.mark.usefixtures("_apache_kafka")
 async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig, tmp_path: Path) -> None:
     workload, chance, total = Workload(17, datetime.now(UTC), leads=LEADS), Random(17), OLD + 1
@@ -178,11 +187,7 @@ async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig
     assert (status, "--after-repartition" in said) == (REFUSED, True), said
 
     await rig.stop_and_empty(worker)
-    refused = rig.start_worker()
-    assert await refused.ended() == REFUSED
-    assert REBUILD_AFTER in refused.log
-    status, said = await rig.command("restore", namespace=f"{rig.name}-new")
-    assert (status, "is LEADGLOW_NAMESPACE right?" in said, REBUILD_AFTER in said) == (REFUSED, True, True), said
+    await refuses_no_state(rig)
     await put_back(rig, backup)
     await refuses_the_older_state(rig, total)
     assert (await rig.command("rebuild", "--after-repartition", "--yes"))[0] == 0
