@@ -85,7 +85,8 @@ def _apache_kafka(kafka: Running) -> None:
     """Skip the test on the embedded broker.
 
     It has no transactions, no truncation, no added partitions and no settings of topics, refuses no record or copy,
-    gives wrong ends of partitions, names no members of groups, and closes the connections of a notifier.
+    gives wrong ends of partitions, names no members of groups, may end no rebalance after a kill, and closes the
+    connections of a notifier.
     """
     if not kafka.idempotent:
         pytest.skip("the embedded broker cannot do this")

@@ -23,7 +23,8 @@ OLDEST: Final = FORMAT - 1
 """The oldest format that it reads and writes."""
 NAME: Final = "format"
 """Of the number in the settings that all workers share."""
-_CLIENT: Final = re.compile(r"-format-(\d+)$")
+_CLIENT: Final = re.compile(r"-format-(\d+)(?:-[0-9a-f-]{36})?$")
+"""Kafka adds a UUID to the id of a member, which is all that the embedded broker says of it."""
 
 
 class SystemFormat:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.faults.feeding import feed, sharing
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 async def test_workers_come_and_go_under_load(rig: Rig, workload: Workload) -> None:
     first = rig.start_worker()
     await feed(rig, workload, 3)

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -56,7 +57,7 @@ async def test_a_system_that_this_release_cannot_read_is_refused(noted: int, rem
 
 def test_a_worker_names_its_format_in_characters_that_kafka_allows() -> None:
     client = client_of("0.1.0")
-    assert format_of(client) == FORMAT
+    assert format_of(client) == format_of(f"{client}-{uuid4()}") == FORMAT
     assert re.fullmatch(r"[a-zA-Z0-9._-]+", client)
     assert format_of("faust-0.11.3") == 1
 
