@@ -97,7 +97,9 @@ def first_end_s(path: Path) -> float:
 
 
 def authorities_end_s(path: Path) -> float:
-    """The same for a file of authorities: of those that are still valid, if any, as bundles keep others for years.
+    """When the first valid certificate in a file of authorities ends, or the last one if all have ended.
+
+    In seconds since the epoch. Bundles keep certificates that have ended for years.
 
     Raises:
         ValueError: there is none.

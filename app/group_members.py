@@ -31,7 +31,7 @@ class Member:
 
 
 async def read_members(admin: Admin, group: str) -> list[Member] | None:
-    """The workers; None if Kafka has no coordinator of groups: nobody has used a group, or it is starting.
+    """The workers; None if Kafka has no coordinator of groups, because no group was ever used or Kafka is starting.
 
     Raises:
         KafkaError, OSError, TimeoutError: Kafka does not respond, or the user may not see the group.

@@ -12,7 +12,7 @@ CANCEL_AGAIN_S = 10.0
 
 
 async def end_tasks(*tasks: asyncio.Task[Any] | None, again_s: float = CANCEL_AGAIN_S) -> None:
-    """Cancel tasks and wait until they have ended, without their errors; None stands for no task.
+    """Cancel tasks, wait until they have ended, and ignore their errors; None is skipped.
 
     A task that has not ended after ``again_s`` seconds is cancelled again: code that waits for a task of its own, as
     aiokafka does, can take a cancellation for that of the other task.
@@ -24,7 +24,7 @@ async def end_tasks(*tasks: asyncio.Task[Any] | None, again_s: float = CANCEL_AG
         ended, ending = await asyncio.wait(ending, timeout=again_s)
         for task in ended:
             if not task.cancelled():
-                task.exception()  # asyncio reports errors that nobody has read
+                task.exception()  # else asyncio reports the error as never retrieved
         for task in ending:
             log.warning("%s does not end and is cancelled again", task.get_coro())
             task.cancel()

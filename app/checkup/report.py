@@ -28,7 +28,7 @@ MANY_WAITING: Final = 1000
 
 @dataclass(slots=True)
 class Report:
-    """The report."""
+    """The state of a system, for people and for programs."""
 
     values: dict[str, Any] = field(default_factory=dict)
     lines: list[tuple[str, str]] = field(default_factory=list)

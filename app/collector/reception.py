@@ -151,7 +151,7 @@ class Reception:
         return kept
 
     def _report_used_up(self, key: Key, what: str, refused: int, day: int) -> None:
-        """Write a line to the log, once a day for each bound of a key; ``refused`` tells which bound it is."""
+        """Log that a key has reached a limit, once a day for each; ``refused`` is REFUSED or REFUSED_ADDRESS."""
         of_address = refused == REFUSED_ADDRESS
         bound = f"{key.name} {what} {of_address}"
         if key.new_ids is None or self._reported.get(bound, -1) >= day:

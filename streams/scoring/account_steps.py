@@ -1,4 +1,4 @@
-"""What a step of a shard does with accounts: notes what leads give, tells them who has left, and ends them."""
+"""Change the accounts of a shard in a step: add what leads contribute, tell accounts who left, and end accounts."""
 
 from __future__ import annotations
 
