@@ -77,16 +77,18 @@ def explain_state(setting: int, state: int, noted: int | None = None) -> str:
     if noted is not None and is_older(state, noted):
         return explain_older(state, noted)
     more = f"; or, to have {setting}, {STOP.format(number=setting)}" if setting > state else ""
-    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {count_of(state, 'partition')}"
-    return f"{facts}: set LEADGLOW_PARTITIONS={state}{more}."
+    return f"{_contrast(setting, state)}: set LEADGLOW_PARTITIONS={state}{more}."
 
 
 def explain_to_readers(setting: int, state: int) -> str:
     """The same where Kafka cannot be asked whether the state is from before a repartition."""
     if setting < state:
         return explain_state(setting, state)
-    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {count_of(state, 'partition')}"
-    return f"{facts}: `leadglow doctor` says what to do."
+    return f"{_contrast(setting, state)}: `leadglow doctor` says what to do."
+
+
+def _contrast(setting: int, state: int) -> str:
+    return f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {count_of(state, 'partition')}"
 
 
 def explain_partitions(topic: str, numbers: Numbers) -> str:
